@@ -1,0 +1,1 @@
+//! Packing, balancing and sampling batches.

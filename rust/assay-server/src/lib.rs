@@ -1,0 +1,1 @@
+//! The gRPC reward service: wire in, core call, wire out.

@@ -1,0 +1,2 @@
+//! The stand-alone reward server.
+fn main() {}
