@@ -1,5 +1,6 @@
 //! What the parser hands to the decision: typed values, exact numbers, nothing evaluated.
 
+use dashu::integer::IBig;
 use dashu::rational::RBig;
 
 /// How a number was written. Decides whether a decimal tolerance may apply and how it is rendered.
@@ -43,7 +44,10 @@ pub enum Constant {
 
 /// A function or a postfix operator with numbers in and a number out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is the mathematical function of that name")]
+#[expect(
+    missing_docs,
+    reason = "each is the mathematical function of that name"
+)]
 pub enum Function {
     Sqrt, // `Root(x, n)` when the index is written
     Root,
@@ -219,4 +223,26 @@ pub enum Value {
     Truth(bool),
     /// Anything else, folded for comparison (case, spacing, text commands).
     Text(Box<str>),
+}
+
+impl Number {
+    /// A number written with digits only.
+    pub fn integer(value: IBig) -> Self {
+        Self {
+            value: value.into(),
+            written: Written::Integer,
+        }
+    }
+}
+
+impl Expr {
+    /// A number written with digits only.
+    pub fn integer(value: IBig) -> Self {
+        Self::Number(Number::integer(value))
+    }
+
+    /// A variable.
+    pub fn symbol(name: &str) -> Self {
+        Self::Symbol(name.into())
+    }
 }
