@@ -4,6 +4,9 @@ pub mod ast;
 mod lexer;
 mod normalise;
 pub mod parse;
+pub mod render;
+pub mod units;
+mod words;
 
 use std::borrow::Cow;
 

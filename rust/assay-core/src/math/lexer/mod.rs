@@ -20,6 +20,7 @@ pub(crate) fn tokens(source: &str) -> Vec<Token> {
         left: false,
         right: false,
         negate: false,
+        aligned: 0,
         dollars: Dollars::Unknown,
         tokens: Vec::with_capacity(source.len() / 2 + 2),
     };
@@ -48,6 +49,8 @@ struct Lexer<'a> {
     right: bool,
     /// `\not` was read.
     negate: bool,
+    /// Depth of environments in which `&` aligns.
+    aligned: i32,
     dollars: Dollars,
     tokens: Vec<Token>,
 }
@@ -193,10 +196,20 @@ impl Lexer<'_> {
             (b'\'', b'\'') => (Kind::DoublePrime, 2),
             (b'\'', _) => (Kind::Prime, 1),
             (b'"', _) => (Kind::DoublePrime, 1),
+            // Before a relation it only aligns.
+            (b'&', _) if self.aligned > 0 || self.before_relation() => {
+                self.at += 1;
+                return;
+            }
             (b'&', _) => (Kind::Ampersand, 1),
             _ => (Kind::Unknown, 1),
         };
         self.push(kind, self.at + length);
+    }
+
+    fn before_relation(&self) -> bool {
+        let rest = self.source.get(self.at + 1..).unwrap_or("").trim_start();
+        rest.starts_with(['=', '<', '>']) || (rest.starts_with("\\le") && !rest.starts_with("\\left")) || rest.starts_with("\\ge") || rest.starts_with("\\ne")
     }
 
     fn word(&mut self) {
@@ -299,6 +312,10 @@ impl Lexer<'_> {
                 Some((from, to)) => {
                     self.push_span(kind, from, to);
                     let environment = self.source.get(from..to).unwrap_or("");
+                    if environment.starts_with("align") || environment == "split" {
+                        let change = if kind == Kind::Begin { 1 } else { -1 };
+                        self.aligned = self.aligned.saturating_add(change).max(0);
+                    }
                     if kind == Kind::Begin && matches!(environment, "array" | "tabular") {
                         let _ = self.group();
                     }

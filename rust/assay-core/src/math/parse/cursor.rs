@@ -2,7 +2,9 @@
 
 use super::super::ast::Expr;
 use super::super::lexer::{Kind, Token};
+use super::literal::Based;
 use super::policy::Policy;
+use super::unit::Ahead;
 use super::{MAX_DEPTH, MAX_HEIGHT, MAX_NODES, ParseError, ParseErrorKind};
 
 /// An expression and the height of its tree.
@@ -32,8 +34,14 @@ pub(super) struct Parser<'a> {
     /// Inside an integral: the variable of the differential once it was read.
     pub(super) integral: bool,
     pub(super) differential: Option<Box<str>>,
-    /// The last literal was in this base, ending at this token.
-    pub(super) base: Option<(usize, u32)>,
+    /// The unit found ahead of a token, so that it is looked for once.
+    pub(super) unit: Option<(usize, Option<Ahead>)>,
+    /// Reading an amount of money.
+    pub(super) money: bool,
+    /// A scale word ended before this token.
+    pub(super) unit_after_word: Option<usize>,
+    /// The last literal with a base.
+    pub(super) base: Option<Based>,
 }
 
 impl<'a> Parser<'a> {
@@ -52,6 +60,9 @@ impl<'a> Parser<'a> {
             bound: Vec::new(),
             integral: false,
             differential: None,
+            unit: None,
+            money: false,
+            unit_after_word: None,
             base: None,
         }
     }
@@ -91,6 +102,11 @@ impl<'a> Parser<'a> {
 
     pub(super) fn index(&self) -> usize {
         self.index
+    }
+
+    /// Whether part of the current token was consumed.
+    pub(super) fn is_split(&self) -> bool {
+        self.offset > 0
     }
 
     /// The kind of the token before the current one.

@@ -27,6 +27,10 @@ impl Parser<'_> {
             let kind = self.peek();
             match kind {
                 Kind::Plus | Kind::Minus | Kind::PlusMinus(_) if power <= SUM => {
+                    // After a differential the integral is over; `0+` is a one-sided limit.
+                    if self.differential.is_some() || matches!(self.look(1).kind, Kind::Close(_)) {
+                        return Ok(left);
+                    }
                     self.bump();
                     let right = self.expr(SUM + 1)?;
                     let right = match kind {
@@ -43,6 +47,8 @@ impl Parser<'_> {
                     let right = self.expr(PRODUCT + 1)?;
                     left = self.join(left, right, &mut open, Open::Product)?;
                 }
+                // `\$5/hour`
+                Kind::Slash if self.at_rate() => return Ok(left),
                 Kind::Slash if power <= PRODUCT => {
                     self.bump();
                     let right = self.divisor()?;
@@ -83,7 +89,7 @@ impl Parser<'_> {
         match self.peek() {
             Kind::Digits => !numeral,
             Kind::Letter | Kind::Word | Kind::Text | Kind::Named | Kind::Name => {
-                !self.is_word_operator() && !self.at_unit()
+                !self.at_differential() && !self.is_word_operator() && !self.at_unit()
             }
             Kind::Open(Bracket::Paren) => {
                 self.look(1).kind != Kind::Mod && self.look(1).kind != Kind::Pmod
@@ -97,7 +103,6 @@ impl Parser<'_> {
                 | Bracket::Bar
                 | Bracket::DoubleBar,
             )
-            | Kind::Function(_)
             | Kind::Constant(_)
             | Kind::Log
             | Kind::Lg
@@ -111,6 +116,8 @@ impl Parser<'_> {
             | Kind::Overline
             | Kind::Begin
             | Kind::Partial => true,
+            Kind::Function(Function::Min | Function::Sec) => !self.at_unit(),
+            Kind::Function(_) => true,
             Kind::Angle => !numeral,
             _ => false,
         }
@@ -183,12 +190,11 @@ impl Parser<'_> {
         match self.peek() {
             Kind::Minus => {
                 self.bump();
-                let number = matches!(self.peek(), Kind::Digits | Kind::Dot);
-                let term = self.nested(Self::operand)?;
-                // `-2^2` is the negative of a power, `-2` a literal.
-                if !number && matches!(term.expr, Expr::Number(_)) {
-                    return self.node(Expr::Neg(Box::new(term.expr)), term.height);
+                // `--5` is a slip, not a number.
+                if self.peek() == Kind::Minus && self.look(0).gap == Gap::None {
+                    return Err(self.unexpected());
                 }
+                let term = self.nested(Self::operand)?;
                 self.negate(term)
             }
             Kind::Plus => {
@@ -213,6 +219,9 @@ impl Parser<'_> {
         loop {
             match self.peek() {
                 Kind::Caret => {
+                    if self.one_sided().is_some() {
+                        return Ok(term);
+                    }
                     let exponent = self.exponent_term()?;
                     term = self.power(term, exponent)?;
                 }

@@ -25,27 +25,46 @@ impl Parser<'_> {
             Kind::Congruent => Sign::Congruent,
             Kind::In => Sign::In,
             Kind::NotIn => Sign::NotIn,
-            Kind::Word if self.text() == "in" => Sign::In,
+            Kind::Word if self.text() == "in" && self.is_word_operator() => Sign::In,
             _ => return None,
         })
     }
 
     /// One side of a relation, with its unit if it has one.
     pub(super) fn side(&mut self, element: bool) -> Result<Value, ParseError> {
+        if self.at_system() {
+            return self.system();
+        }
         if self.at_set() {
             return self.set(element);
         }
         if let Some(value) = self.currency_amount()? {
             return Ok(value);
         }
+        if let Some(value) = self.alphanumeric() {
+            return Ok(value);
+        }
+        if let Some(value) = self.chinese_amount()? {
+            return Ok(value);
+        }
         let start = self.index();
         let term = self.expr(SUM)?;
+        if let (Some(based), Expr::Number(number)) = (self.base, &term.expr)
+            && (based.start, based.end) == (start, self.index())
+        {
+            return Ok(Value::Base(number.value.clone(), based.base));
+        }
         if self.set_follows() {
             // A named set before a set operator.
             self.seek(start);
             return self.set(true);
         }
-        self.with_unit(term, start)
+        self.with_unit(term)
+    }
+
+    /// Whether `/hour` follows an amount of money.
+    pub(super) fn at_rate(&mut self) -> bool {
+        self.money && matches!(self.look(1).kind, Kind::Word | Kind::Text) && self.at_unit()
     }
 
     fn set_follows(&self) -> bool {

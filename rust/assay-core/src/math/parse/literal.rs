@@ -13,6 +13,14 @@ use super::{ParseError, ParseErrorKind};
 /// Largest power of ten that is multiplied out; beyond it the notation is kept as a power.
 const MAX_EXPONENT: i64 = 4096;
 
+/// A numeral with a base, from one token to another.
+#[derive(Clone, Copy)]
+pub(super) struct Based {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) base: u32,
+}
+
 /// Decimal digits as they are collected.
 #[derive(Default)]
 pub(super) struct Digits {
@@ -98,7 +106,8 @@ impl Parser<'_> {
             let written = Written::Decimal {
                 places: places as i32,
             };
-            return self.leaf(Expr::Number(Number { value, written }));
+            let number = self.scaled(Number { value, written });
+            return self.leaf(Expr::Number(number));
         }
         let whole = digits.integer();
         if let Some((above, below)) = self.mixed_part() {
@@ -108,7 +117,8 @@ impl Parser<'_> {
                 written: Written::Fraction,
             }));
         }
-        self.leaf(Expr::integer(whole.into()))
+        let number = self.scaled(Number::integer(whole.into()));
+        self.leaf(Expr::Number(number))
     }
 
     /// Consumes the further groups of `1,234`, `1{,}234`, `1\,234` or `1 234`.
@@ -365,7 +375,7 @@ impl Parser<'_> {
         let base = self.base_subscript()?;
         let value =
             in_base(&digits, base).ok_or_else(|| self.error(ParseErrorKind::MalformedNumber))?;
-        self.base = Some((self.index(), base));
+        self.base = Some(Based { start, end: self.index(), base });
         self.leaf(Expr::integer(value.into()))
     }
 

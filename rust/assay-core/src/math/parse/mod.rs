@@ -4,7 +4,11 @@
 //! formula that could not be read is never taken. Where notation is ambiguous it returns every sensible reading,
 //! the likeliest first. Work is linear in the input times the (bounded) number of readings.
 
+mod based;
+mod bind;
+mod clock;
 mod cursor;
+mod environment;
 mod error;
 mod expr;
 mod fast;
@@ -15,9 +19,12 @@ mod literal;
 mod name;
 mod operand;
 mod policy;
+mod prose;
+mod readings;
 mod repeat;
 mod set;
 mod strip;
+mod special;
 mod unit;
 
 pub use error::{ParseError, ParseErrorKind};
@@ -26,8 +33,6 @@ use super::Kind;
 use super::ast::Value;
 use super::lexer;
 use super::normalise;
-use cursor::Parser;
-use policy::Policy;
 
 /// Longest answer that is read, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -75,12 +80,10 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
     let folded = normalise::fold(inner);
     let tokens = lexer::tokens(&folded.text);
     let canonical = policy::canonical(&folded.text, &tokens);
-    let readings = readings(&folded.text, &tokens)
-        .map_err(|error| error.moved(|at| offset + folded.original(at).min(inner.len())))?;
-    Ok(Parsed {
-        readings,
-        canonical,
-    })
+    match readings::readings(&folded.text, &tokens, options) {
+        Ok(readings) => Ok(Parsed { readings, canonical }),
+        Err(error) => Err(error.moved(|at| offset + folded.original(at).min(inner.len()))),
+    }
 }
 
 /// The text of an answer folded for a comparison as a string: wrappers, styles and spacing gone, Unicode folded,
@@ -89,29 +92,4 @@ pub fn canonical(text: &str) -> String {
     let folded = normalise::fold(strip::strip(text));
     let tokens = lexer::tokens(&folded.text);
     policy::canonical(&folded.text, &tokens)
-}
-
-/// Every reading of the tokens; the error of the first reading if there is none.
-fn readings(source: &str, tokens: &[lexer::Token]) -> Result<Vec<Value>, ParseError> {
-    let mut readings = Vec::with_capacity(1);
-    let mut read = |policy: Policy| {
-        let mut parser = Parser::new(source, tokens, policy);
-        let result = parser.answer();
-        let seen = parser.seen;
-        result
-            .map(|value| {
-                if !readings.contains(&value) {
-                    readings.push(value);
-                }
-            })
-            .map_or_else(|error| (seen, Some(error)), |()| (seen, None))
-    };
-    let (seen, error) = read(Policy::NONE);
-    for policy in seen.flips() {
-        read(policy);
-    }
-    match error {
-        Some(error) if readings.is_empty() => Err(error),
-        _ => Ok(readings),
-    }
 }

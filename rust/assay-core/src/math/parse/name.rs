@@ -266,7 +266,7 @@ impl<'a> Parser<'a> {
     pub(super) fn is_word_operator(&self) -> bool {
         let token = self.look(0);
         match (token.kind, self.text()) {
-            (Kind::Word, "in") => true,
+            (Kind::Word, "in") => matches!(self.look(1).kind, Kind::Open(_) | Kind::Blackboard | Kind::Emptyset),
             (Kind::Letter, "U" | "u") => {
                 self.before_is_set() && matches!(self.look(1).kind, Kind::Open(_))
             }
@@ -279,11 +279,6 @@ impl<'a> Parser<'a> {
             self.before(),
             Kind::Close(Bracket::Paren | Bracket::Square | Bracket::Reversed | Bracket::Brace)
         )
-    }
-
-    /// Whether the rest of this item is a unit: decided where units are read.
-    pub(super) fn at_unit(&mut self) -> bool {
-        self.unit_length().is_some()
     }
 }
 

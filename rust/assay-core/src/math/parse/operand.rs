@@ -47,7 +47,9 @@ impl Parser<'_> {
                 let angle = self.argument()?;
                 self.unit_vector(angle)
             }
-            Kind::Differential | Kind::Partial => {
+            Kind::Big(big) => self.big(big),
+            Kind::Begin => self.matrix(),
+            Kind::Differential => {
                 self.bump();
                 self.leaf(Expr::symbol("d"))
             }
@@ -65,6 +67,9 @@ impl Parser<'_> {
     }
 
     fn fraction(&mut self) -> Result<Term, ParseError> {
+        if let Some(derivative) = self.derivative()? {
+            return Ok(derivative);
+        }
         self.bump();
         let above = self.small_argument()?;
         let below = self.small_argument()?;

@@ -33,6 +33,9 @@ impl Policy {
     /// Of `(x, y) = (1, 2)` only the right side counts.
     pub(super) const ASSIGNED: Self = Self(1 << 11);
 
+    /// `12:30` is a ratio.
+    pub(super) const TIME: Self = Self(1 << 12);
+
     pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
