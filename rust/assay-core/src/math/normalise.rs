@@ -200,14 +200,14 @@ fn spelling(c: char) -> Option<&'static str> {
         '≈' | '≅' | '≃' | '≒' => "\\approx ",
         '≡' => "\\equiv ",
         '＝' => "=",
-        '＜' | '〈' | '⟨' | '〈' => {
+        '＜' | '〈' | '⟨' => {
             if c == '＜' {
                 "<"
             } else {
                 "\\langle "
             }
         }
-        '＞' | '〉' | '⟩' | '〉' => {
+        '＞' | '〉' | '⟩' => {
             if c == '＞' {
                 ">"
             } else {
@@ -327,7 +327,7 @@ fn greek(c: char) -> Option<&'static str> {
         'Σ' => "\\Sigma ",
         'Φ' => "\\Phi ",
         'Ψ' => "\\Psi ",
-        'Ω' | 'Ω' => "\\Omega ",
+        'Ω' => "\\Omega ",
         _ => return None,
     })
 }

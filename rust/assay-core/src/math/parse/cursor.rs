@@ -36,6 +36,8 @@ pub(super) struct Parser<'a> {
     pub(super) differential: Option<Box<str>>,
     /// The unit found ahead of a token, so that it is looked for once.
     pub(super) unit: Option<(usize, Option<Ahead>)>,
+    /// Reading the sides of a congruence, whose modulus stands after them.
+    pub(super) congruent: bool,
     /// Reading an amount of money.
     pub(super) money: bool,
     /// A scale word ended before this token.
@@ -61,6 +63,7 @@ impl<'a> Parser<'a> {
             integral: false,
             differential: None,
             unit: None,
+            congruent: false,
             money: false,
             unit_after_word: None,
             base: None,

@@ -63,6 +63,17 @@ impl Parser<'_> {
                     left = self.call2(Function::Mod, left, right)?;
                     open = Open::None;
                 }
+                Kind::Pmod if power <= SUM && !self.congruent => {
+                    self.bump();
+                    let modulus = self.small_argument()?;
+                    left = self.call2(Function::Mod, left, modulus)?;
+                    open = Open::None;
+                }
+                Kind::Open(Bracket::Paren) if power <= SUM && !self.congruent && self.look(1).kind == Kind::Mod => {
+                    let modulus = self.parenthesised_modulus()?;
+                    left = self.call2(Function::Mod, left, modulus)?;
+                    open = Open::None;
+                }
                 _ if power <= TIGHT && self.starts_factor(is_numeral(&left.expr)) => {
                     let right = self.operand()?;
                     left = self.join(left, right, &mut open, Open::Product)?;
@@ -87,9 +98,13 @@ impl Parser<'_> {
     /// Whether the next token multiplies what stands before it, a numeral or not, by standing beside it.
     pub(super) fn starts_factor(&mut self, numeral: bool) -> bool {
         match self.peek() {
-            Kind::Digits => !numeral,
+            Kind::Digits => !numeral && !self.is_beside_word(),
             Kind::Letter | Kind::Word | Kind::Text | Kind::Named | Kind::Name => {
-                !self.at_differential() && !self.is_word_operator() && !self.at_unit()
+                !self.at_differential()
+                    && !self.is_word_operator()
+                    && !self.is_beside_word()
+                    && self.degree_words().is_none()
+                    && !self.at_unit()
             }
             Kind::Open(Bracket::Paren) => {
                 self.look(1).kind != Kind::Mod && self.look(1).kind != Kind::Pmod

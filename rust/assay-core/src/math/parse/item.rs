@@ -2,7 +2,7 @@
 
 use super::super::ast::{Expr, Function, Relation, Value};
 use super::super::lexer::{Bracket, Kind};
-use super::cursor::Parser;
+use super::cursor::{Parser, Term};
 use super::expr::SUM;
 use super::policy::Policy;
 use super::{ParseError, ParseErrorKind};
@@ -98,10 +98,15 @@ impl Parser<'_> {
         while let Some(sign) = self.relation_here() {
             self.bump();
             signs.push(sign);
-            terms.push(self.side(matches!(sign, Sign::In | Sign::NotIn))?);
+            let outer = std::mem::replace(&mut self.congruent, true);
+            let side = self.side(matches!(sign, Sign::In | Sign::NotIn));
+            self.congruent = outer;
+            terms.push(side?);
             self.count()?;
         }
-        if matches!(signs.as_slice(), [Sign::Congruent]) {
+        let modulus = self.look(1).kind;
+        let modular = self.peek() == Kind::Pmod || self.peek() == Kind::Open(Bracket::Paren) && matches!(modulus, Kind::Mod | Kind::Pmod);
+        if matches!(signs.as_slice(), [Sign::Congruent]) || modular && matches!(signs.as_slice(), [Sign::Relation(Relation::Equal)]) {
             return self.congruence(terms);
         }
         if let [sign @ (Sign::In | Sign::NotIn)] = signs.as_slice() {
@@ -177,23 +182,25 @@ impl Parser<'_> {
             .ok_or_else(|| self.error(ParseErrorKind::Unexpected))
     }
 
+    /// `(mod m)`.
+    pub(super) fn parenthesised_modulus(&mut self) -> Result<Term, ParseError> {
+        self.inside(Bracket::Paren, |parser| {
+            parser.bump();
+            parser.expr(SUM)
+        })
+    }
+
     /// `a \equiv b \pmod m`: `a mod m = b mod m`.
     fn congruence(&mut self, mut terms: Vec<Value>) -> Result<Value, ParseError> {
         let (Some(Value::Expr(right)), Some(Value::Expr(left))) = (terms.pop(), terms.pop()) else {
             return Err(self.error(ParseErrorKind::Unexpected));
         };
-        let modulus = match (self.peek(), self.look(1).kind) {
-            (Kind::Pmod, _) => {
+        let modulus = match self.peek() {
+            Kind::Pmod => {
                 self.bump();
                 Some(self.small_argument()?.expr)
             }
-            (Kind::Open(Bracket::Paren), Kind::Mod | Kind::Pmod) => Some(
-                self.inside(Bracket::Paren, |parser| {
-                    parser.bump();
-                    parser.expr(SUM)
-                })?
-                .expr,
-            ),
+            Kind::Open(Bracket::Paren) => Some(self.parenthesised_modulus()?.expr),
             _ => None,
         };
         let sides = match modulus {

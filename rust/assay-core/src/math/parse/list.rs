@@ -140,6 +140,10 @@ fn solutions(mut items: Vec<Value>, or: bool) -> Value {
     if items.iter().all(|item| matches!(item, Value::Interval(..))) && or {
         return Value::Union(items);
     }
+    // Several solutions of a system: `(x, y) = (1, 2), (x, y) = (3, 4)`.
+    if items.iter().all(|item| matches!(item, Value::All(_))) {
+        return Value::Any(items);
+    }
     if !items.iter().any(is_statement) {
         return Value::List(items);
     }
@@ -156,6 +160,10 @@ fn solutions(mut items: Vec<Value>, or: bool) -> Value {
 
 /// `x = 1, 2` means `x = 1, x = 2`; `x \ne 1, 2` likewise.
 fn distribute(items: &mut [Value]) {
+    if let Some((Value::All(equations), rest)) = items.split_first_mut() {
+        distribute_tuple(equations, rest);
+        return;
+    }
     let Some((Value::Chain(terms, relations), rest)) = items.split_first_mut() else {
         return;
     };
@@ -171,6 +179,27 @@ fn distribute(items: &mut [Value]) {
         if let Value::Expr(expr) = item {
             let value = std::mem::replace(expr, Expr::integer(0.into()));
             *item = Value::Chain(vec![Expr::Symbol(name.clone()), value], vec![*relation]);
+        }
+    }
+}
+
+/// `(x, y) = (1, 2), (3, 4)` means `(x, y) = (1, 2)` or `(x, y) = (3, 4)`.
+fn distribute_tuple(equations: &[Value], rest: &mut [Value]) {
+    let unknowns: Option<Vec<&str>> = equations.iter().map(assigned_name).collect();
+    let Some(unknowns) = unknowns else {
+        return;
+    };
+    for item in rest {
+        let Value::Tuple(parts) = &*item else {
+            continue;
+        };
+        let equation = |(name, part): (&&str, &Value)| match part {
+            Value::Expr(value) => Some(Value::Chain(vec![Expr::symbol(name), value.clone()], vec![Relation::Equal])),
+            _ => None,
+        };
+        let equations: Option<Vec<Value>> = unknowns.iter().zip(parts).map(equation).collect();
+        if let Some(equations) = equations.filter(|_| parts.len() == unknowns.len()) {
+            *item = Value::All(equations);
         }
     }
 }

@@ -312,11 +312,15 @@ impl Parser<'_> {
             };
             return self.leaf(Expr::Number(Number { value, written }));
         }
-        let number = Number {
-            value: RBig::from_parts(mantissa.into(), power_of_ten(places)),
-            written: Written::Decimal {
-                places: places as i32,
-            },
+        let number = if places == 0 {
+            Number::integer(mantissa.into())
+        } else {
+            Number {
+                value: RBig::from_parts(mantissa.into(), power_of_ten(places)),
+                written: Written::Decimal {
+                    places: places as i32,
+                },
+            }
         };
         let power = Expr::Pow(
             Box::new(Expr::integer(10.into())),

@@ -207,10 +207,9 @@ impl<'a> Parser<'a> {
         let letter = symbol.split(['_', '\'']).next().unwrap_or("");
         let conventional = (letter.len() == 1 && FUNCTION_LETTERS.contains(letter))
             || matches!(letter, "phi" | "varphi" | "psi" | "Phi");
-        // A primed letter, a word, or a letter with several arguments cannot be a factor.
-        let certain = symbol.contains('\'')
-            || matches!(kind, Kind::Word | Kind::Name | Kind::Text)
-            || open.inside.separator;
+        // A primed letter, a word, or a capital with several arguments cannot be a factor.
+        let several = open.inside.separator && (conventional || letter.starts_with(|c: char| c.is_ascii_uppercase()));
+        let certain = symbol.contains('\'') || matches!(kind, Kind::Word | Kind::Name | Kind::Text) || several;
         let defines = self.at(open.partner as usize + 1).kind
             == Kind::Relation(super::super::ast::Relation::Equal)
             && self.index() <= 2;
@@ -272,6 +271,25 @@ impl<'a> Parser<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Whether this token and the one before it are words of running text rather than factors.
+    pub(super) fn is_beside_word(&self) -> bool {
+        let token = self.look(0);
+        if self.is_split() {
+            return false;
+        }
+        let word = |kind: Kind, text: &str| match kind {
+            Kind::Word => true,
+            Kind::Text => text.chars().count() > 1,
+            _ => false,
+        };
+        let before = self.before();
+        let last = self.index().checked_sub(1).map(|index| self.at(index));
+        let after_word = last.is_some_and(|last| word(last.kind, self.text_of(last)));
+        let here = word(token.kind, self.text());
+        let letters = |kind| matches!(kind, Kind::Letter | Kind::Word | Kind::Text);
+        (token.gap != Gap::None && (after_word || here && letters(before))) || (here && after_word)
     }
 
     fn before_is_set(&self) -> bool {

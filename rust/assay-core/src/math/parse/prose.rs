@@ -1,7 +1,8 @@
 //! Telling words from formulas.
 
 use super::super::ast::{Expr, Value};
-use super::super::lexer::{Gap, Kind, Token};
+use super::super::lexer::{Kind, Token};
+use super::super::render::is_greek;
 use super::super::{units, words};
 use super::name::is_variables;
 
@@ -10,49 +11,67 @@ use super::name::is_variables;
 pub(super) enum Look {
     /// A formula, or something that may be one.
     Formula,
-    /// Letters only, one run: a product of variables or a word.
+    /// One run of two or more letters: a product of variables or a word.
     Run,
-    /// Words, which no formula explains.
+    /// Words, with a number perhaps, but no operators.
     Words,
 }
 
 /// Judges a text by its tokens.
 pub(super) fn look(source: &str, tokens: &[Token]) -> Look {
-    let (mut long, mut letters, mut other, mut gaps, mut commands) = (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
-    for (index, token) in tokens.iter().enumerate() {
+    let (mut long, mut short, mut other) = (0_usize, 0_usize, 0_usize);
+    for token in tokens {
         let text = token.text(source);
         match token.kind {
-            Kind::End => break,
             Kind::Word if !is_variables(text) => long += 1,
             Kind::Text if text.chars().count() > 1 => long += 1,
-            Kind::Word | Kind::Text | Kind::And | Kind::Or => letters += 1,
-            Kind::Function(_) | Kind::Percent | Kind::Mod | Kind::Named | Kind::Constant(_) if text.starts_with(|c: char| c.is_ascii_alphabetic()) => letters += 1,
-            Kind::Letter => letters += 1,
-            Kind::Comma | Kind::Dot | Kind::Minus | Kind::Prime | Kind::Colon | Kind::DoublePrime | Kind::Bang | Kind::Semicolon => other += 1,
-            Kind::Digits | Kind::Open(_) | Kind::Close(_) => other += 1,
-            _ => commands += 1,
+            Kind::Word | Kind::Text | Kind::And | Kind::Or => short += 1,
+            Kind::Function(_) | Kind::Percent | Kind::Mod | Kind::Named | Kind::Constant(_) | Kind::Times | Kind::Union
+                if text.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+            {
+                short += 1;
+            }
+            Kind::End | Kind::Letter => {}
+            Kind::Comma | Kind::Dot | Kind::Minus | Kind::Prime | Kind::Colon | Kind::DoublePrime | Kind::Bang | Kind::Semicolon
+            | Kind::Digits | Kind::Open(_) | Kind::Close(_) | Kind::Currency => other += 1,
+            _ => return Look::Formula,
         }
-        gaps += usize::from(index > 0 && token.gap != Gap::None);
     }
-    if commands > 0 {
-        return Look::Formula;
+    match (long, short) {
+        (0, 0) => Look::Formula,
+        (1, 0) | (0, 1) if other == 0 && tokens.len() == 2 => Look::Run,
+        (0, 1) => Look::Formula,
+        (0, _) if other > 0 => Look::Formula,
+        _ => Look::Words,
     }
-    if other == 0 && long + letters == 1 {
-        return Look::Run;
-    }
-    let words = long + letters;
-    if (other == 0 && gaps > 0 && (long > 0 || letters > gaps + 1 || has_pair(tokens)))
-        || (long >= 1 && words >= 3 && words > other)
-        || (long >= 1 && other <= 1 && words >= 1)
-    {
-        return Look::Words;
-    }
-    Look::Formula
 }
 
-/// Two runs of two or more letters side by side.
-fn has_pair(tokens: &[Token]) -> bool {
-    tokens.iter().any(|token| matches!(token.kind, Kind::Word | Kind::Text | Kind::And | Kind::Or))
+/// Whether a reading gives every word of an answer in words a meaning, rather than making factors of them.
+pub(super) fn explains(value: &Value) -> bool {
+    match value {
+        Value::List(parts)
+        | Value::Any(parts)
+        | Value::All(parts)
+        | Value::Union(parts)
+        | Value::Set(parts)
+        | Value::Tuple(parts) => parts.iter().all(explains),
+        Value::Expr(expr) => !has_words(expr),
+        Value::Chain(terms, _) => terms.iter().skip(1).all(|term| !has_words(term)),
+        _ => true,
+    }
+}
+
+fn has_words(expr: &Expr) -> bool {
+    match expr {
+        Expr::Symbol(name) => is_word(name),
+        Expr::Mul(parts) | Expr::Add(parts) => parts.iter().any(has_words),
+        Expr::Neg(inner) => has_words(inner),
+        _ => false,
+    }
+}
+
+fn is_word(name: &str) -> bool {
+    name.chars().count() > 1 && name.chars().all(char::is_alphabetic) && !is_greek(name)
 }
 
 /// The text of an answer in words: lower case, single blanks, no quotes or articles at the start.

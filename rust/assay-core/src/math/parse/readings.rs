@@ -7,7 +7,7 @@ use super::cursor::Parser;
 use super::policy::Policy;
 use super::prose::{self, Look};
 use super::special;
-use super::{ParseError, ParseErrorKind, ParseOptions, list, set};
+use super::{ParseError, ParseErrorKind, ParseOptions, list, set, strip};
 
 /// Most readings of one answer.
 const MAX_READINGS: usize = 8;
@@ -26,52 +26,55 @@ impl Readings {
 /// Reads the tokens in every sensible way; the error of the formula reading if there is none.
 pub(super) fn readings(source: &str, tokens: &[Token], options: &ParseOptions) -> Result<Vec<Value>, ParseError> {
     let mut found = Readings(Vec::with_capacity(1));
+    if options.kind != Kind::Text && !may_be_words(source) {
+        formula(source, tokens, &mut found)?;
+        return Ok(found.0);
+    }
+    let plain = special::plain(source);
     if options.kind == Kind::Text {
-        let text = prose::fold(&special::plain(source));
+        let text = prose::fold(&plain);
         return text.map(|text| vec![text]).ok_or(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    let lettered = may_be_words(source);
-    let plain = if lettered { special::plain(source) } else { String::new() };
-    let mut option_text = None;
-    if lettered {
-        if let Some((choice, rest)) = special::choice(&plain, options.kind == Kind::Choice) {
-            found.push(choice);
-            option_text = rest;
-        }
-        if options.kind == Kind::Choice && !found.0.is_empty() {
+    if let Some((choice, rest)) = special::choice(&plain, options.kind == Kind::Choice) {
+        found.push(choice);
+        if options.kind == Kind::Choice {
             return Ok(found.0);
         }
-        for value in [special::truth(&plain), special::phrase(&plain), prose::number_words(&plain)].into_iter().flatten() {
-            found.push(value);
+        if let Some(rest) = rest {
+            // The option's text is the answer, too, if it is a formula.
+            let rest = strip::strip(rest);
+            let _ = formula(rest, &lexer::tokens(rest), &mut found);
+            return Ok(found.0);
         }
     }
-    let look = if lettered { prose::look(source, tokens) } else { Look::Formula };
-    // A truth word, a number in words or a phrase is not a product of letters as well.
-    let decided = found.0.iter().any(|value| !matches!(value, Value::Choice(..)));
-    let mut error = None;
-    if !decided && option_text.is_none() {
-        error = formula(source, tokens, &mut found).err();
-        if look == Look::Words && !found.0.iter().any(explains_words) {
-            found.0.retain(|value| matches!(value, Value::Choice(..)));
-        }
+    if let Some(value) = special::truth(&plain).or_else(|| prose::number_words(&plain)) {
+        found.push(value);
+        return Ok(found.0);
     }
-    if let Some(rest) = option_text {
-        // The option's text is the answer, too, if it is a formula.
-        let rest = super::strip::strip(rest);
-        let _ = formula(rest, &lexer::tokens(rest), &mut found);
+    if let Some(value) = special::phrase(&plain) {
+        found.push(value);
+        prose::fold(&plain).into_iter().for_each(|text| found.push(text));
+        return Ok(found.0);
     }
-    let word = look == Look::Run && plain.chars().count() > 1 || look == Look::Words || matches!(found.0.first(), Some(Value::Set(_)) if decided);
-    if word && (!decided || !matches!(found.0.first(), Some(Value::Truth(_) | Value::Expr(_) | Value::Quantity(..)))) {
-        found.0.retain(|value| !is_long_symbol(value));
-        if let Some(text) = prose::fold(&plain) {
-            found.push(text);
-        }
+    let choices = found.0.len();
+    let error = formula(source, tokens, &mut found).err();
+    let look = prose::look(source, tokens);
+    if look != Look::Formula {
+        found.0.retain(|value| matches!(value, Value::Choice(..)) || prose::explains(value));
     }
-    match error {
-        Some(error) if found.0.is_empty() => Err(error),
-        _ if found.0.is_empty() => Err(ParseError::new(ParseErrorKind::Empty, 0)),
-        _ => Ok(found.0),
+    let text = match look {
+        Look::Formula => false,
+        Look::Words => found.0.is_empty(),
+        // One run of letters is a product of variables and a word.
+        Look::Run => choices == 0 && matches!(found.0.first(), None | Some(Value::Expr(Expr::Mul(_)))),
+    };
+    if text && let Some(text) = prose::fold(&plain) {
+        found.push(text);
     }
+    if found.0.is_empty() {
+        return Err(error.unwrap_or(ParseError::new(ParseErrorKind::Unexpected, 0)));
+    }
+    Ok(found.0)
 }
 
 /// Whether a text has letters that are not part of commands; a cheap first look.
@@ -103,7 +106,7 @@ fn may_be_words(source: &str) -> bool {
 
 /// The formula readings under each policy, and what else they may mean.
 fn formula(source: &str, tokens: &[Token], found: &mut Readings) -> Result<(), ParseError> {
-    let mut read = |policy: Policy| {
+    let read = |policy: Policy| {
         let mut parser = Parser::new(source, tokens, policy);
         let result = parser.answer();
         (parser.seen, result)
@@ -167,40 +170,4 @@ fn indexed(parts: &[Value]) -> Option<Value> {
         solutions.push(Value::Chain(vec![Expr::symbol(&first), value], vec![Relation::Equal]));
     }
     Some(Value::List(solutions))
-}
-
-/// Whether a reading gives every word of an answer in words a meaning.
-fn explains_words(value: &Value) -> bool {
-    match value {
-        Value::Quantity(..) | Value::Time(_) => true,
-        Value::List(parts) | Value::Any(parts) | Value::All(parts) | Value::Union(parts) | Value::Set(parts) | Value::Tuple(parts) => {
-            parts.iter().all(explains_words)
-        }
-        Value::Expr(expr) => !has_words(expr),
-        Value::Chain(terms, _) => terms.iter().skip(1).all(|term| !has_words(term)),
-        Value::Choice(..) => false,
-        _ => true,
-    }
-}
-
-/// Whether an expression has a word for a factor.
-fn has_words(expr: &Expr) -> bool {
-    match expr {
-        Expr::Symbol(name) => is_word(name),
-        Expr::Mul(parts) | Expr::Add(parts) => parts.iter().any(has_words) || parts.iter().filter(|part| matches!(part, Expr::Symbol(_))).count() > 3,
-        Expr::Neg(inner) => has_words(inner),
-        _ => false,
-    }
-}
-
-fn is_word(name: &str) -> bool {
-    !name.starts_with('\\') && name.chars().count() > 1 && name.chars().all(char::is_alphabetic) && !is_greek_name(name)
-}
-
-fn is_greek_name(name: &str) -> bool {
-    super::super::render::is_greek(name)
-}
-
-fn is_long_symbol(value: &Value) -> bool {
-    matches!(value, Value::Expr(Expr::Symbol(name)) if is_word(name))
 }

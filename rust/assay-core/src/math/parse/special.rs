@@ -9,12 +9,16 @@ const MAX_BYTES: usize = 512;
 pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    // For each open brace, whether it belongs to a style and vanishes with it.
+    let mut braces = Vec::new();
+    let mut style = true;
     while let Some(first) = rest.chars().next() {
         if first == '\\' {
             let name: usize = rest.get(1..).unwrap_or("").bytes().take_while(u8::is_ascii_alphabetic).count();
             let command = rest.get(1..=name).unwrap_or("");
             if is_style(command) && name > 0 {
                 rest = rest.get(1 + name..).unwrap_or("");
+                style = true;
                 continue;
             }
             if name == 0 && matches!(rest.as_bytes().get(1), Some(b',' | b';' | b':' | b' ' | b'!')) {
@@ -24,11 +28,22 @@ pub(super) fn plain(text: &str) -> String {
             }
         }
         match first {
-            '{' | '}' | '$' | '*' | '"' | '`' => {}
+            '{' => {
+                braces.push(style);
+                if !style {
+                    out.push('{');
+                }
+                rest = rest.get(1..).unwrap_or("");
+                continue;
+            }
+            '}' if braces.pop().unwrap_or(false) => {}
+            '$' | '"' | '`' => {}
+            '*' if rest.starts_with("**") || out.is_empty() => {}
             '~' => push_blank(&mut out),
             c if c.is_whitespace() => push_blank(&mut out),
             c => out.push(c),
         }
+        style = false;
         rest = rest.get(first.len_utf8()..).unwrap_or("");
     }
     let end = out.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ',' | ';')).len();

@@ -22,8 +22,6 @@ const MAX_WORDS: usize = 3;
 pub(super) struct Ahead {
     name: Box<str>,
     tokens: usize,
-    /// Bytes of the last token, if not all of it.
-    partial: usize,
 }
 
 /// How sure a run of letters is to be a unit.
@@ -101,6 +99,10 @@ impl Parser<'_> {
                     text.push_str(piece);
                 }
                 Kind::Letter => {
+                    if depth > 0 {
+                        // `\mathrm{m/s}`
+                        sure = sure.max(Sure::Word);
+                    }
                     if word && !text.ends_with('µ') {
                         text.push(if token.gap == Gap::None && depth == 0 { '*' } else { ' ' });
                     }
@@ -116,7 +118,10 @@ impl Parser<'_> {
                     text.push_str(piece);
                     sure = Sure::Certain;
                 }
-                Kind::Slash if tokens > 0 || self.money => text.push('/'),
+                Kind::Slash if tokens > 0 || self.money => {
+                    text.push('/');
+                    sure = sure.max(Sure::Word);
+                }
                 Kind::Times if tokens > 0 => text.push('*'),
                 Kind::Caret if tokens > 0 => text.push('^'),
                 Kind::Minus if text.ends_with('^') => text.push('-'),
@@ -137,12 +142,7 @@ impl Parser<'_> {
             }
         }
         let name = units::canonical(&text)?.into_boxed_str();
-        let ahead = Ahead {
-            name,
-            tokens,
-            partial: 0,
-        };
-        Some((ahead, sure))
+        Some((Ahead { name, tokens }, sure))
     }
 
     fn ends_unit(&self, token: Token) -> bool {
@@ -193,11 +193,7 @@ impl Parser<'_> {
             return None;
         }
         let name = noun(&name)?.into();
-        Some(Ahead {
-            name,
-            tokens,
-            partial: 0,
-        })
+        Some(Ahead { name, tokens })
     }
 
     /// The value of a term that may carry a unit.
@@ -223,9 +219,6 @@ impl Parser<'_> {
             return Ok(Value::Expr(term.expr));
         };
         self.skip(ahead.tokens);
-        if ahead.partial > 0 {
-            self.consume(ahead.partial);
-        }
         if self.peek() == Kind::Digits {
             return self.further_amount(term, &ahead.name);
         }
@@ -250,7 +243,7 @@ impl Parser<'_> {
     }
 
     /// `degrees`, `度` at the end of the item: how many tokens.
-    fn degree_words(&self) -> Option<usize> {
+    pub(super) fn degree_words(&self) -> Option<usize> {
         let degrees = matches!(self.text(), "degrees" | "degree" | "deg" | "Degrees" | "度" | "°");
         (degrees && matches!(self.peek(), Kind::Text | Kind::Word) && self.ends_unit(self.look(1))).then_some(1)
     }
@@ -281,17 +274,30 @@ impl Parser<'_> {
         };
         self.skip(tokens);
         let money = std::mem::replace(&mut self.money, true);
-        let amount = self.expr(SUM);
+        let value = self.amount_of_money(code, minus == 1);
         self.money = money;
-        let amount = amount?;
-        let amount = if minus == 1 { self.negate(amount)? } else { amount };
-        let rate = self.look(0).kind == Kind::Slash || self.text().starts_with("per") || self.text().starts_with('每');
-        Ok(Some(match self.with_unit(amount)? {
+        value.map(Some)
+    }
+
+    /// The amount after a currency sign, with what it is per: `5/hour`, `5 million`.
+    fn amount_of_money(&mut self, code: &str, negative: bool) -> Result<Value, ParseError> {
+        let amount = self.expr(SUM)?;
+        let amount = if negative { self.negate(amount)? } else { amount };
+        let text = self.text();
+        let rate = self.peek() == Kind::Slash || text.starts_with("per") || text.starts_with('每');
+        let value = if self.peek() == Kind::Slash { self.rate(amount)? } else { self.with_unit(amount)? };
+        Ok(match value {
             Value::Expr(expr) => Value::Quantity(expr, code.into()),
             Value::Quantity(expr, unit) if rate => Value::Quantity(expr, format!("{code}{unit}").into()),
             Value::Quantity(expr, _) => Value::Quantity(expr, code.into()),
             _ => return Err(self.unexpected()),
-        }))
+        })
+    }
+
+    fn rate(&mut self, amount: Term) -> Result<Value, ParseError> {
+        let ahead = self.unit_ahead().ok_or_else(|| self.unexpected())?;
+        self.skip(ahead.tokens);
+        Ok(Value::Quantity(amount.expr, ahead.name))
     }
 
     /// Multiplies a numeral by a scale word: `3.5 million`, `2万`.

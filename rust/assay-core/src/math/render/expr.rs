@@ -40,7 +40,10 @@ fn needs_brackets(inner: &Expr, level: Level) -> bool {
         Expr::Neg(_) => level > Level::Sum,
         Expr::Mul(_) => level > Level::Term || (level > Level::Sum && leads_with_sign(inner)),
         Expr::Number(_) if is_negative(inner) => level > Level::Sum,
-        Expr::Number(Number { written, .. }) => level == Level::Atom && *written != Written::Integer,
+        Expr::Number(Number { written, .. }) => {
+            let plain = matches!(written, Written::Integer | Written::Decimal { places: 1..=32 });
+            level == Level::Atom && !plain
+        }
         Expr::Call(Function::Mod, _) => true,
         Expr::Symbol(name) => level == Level::Atom && (name.contains('_') || name.starts_with('\\')),
         Expr::Bind { .. } => level > Level::Sum,
