@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.data import load, load_splits, read_jsonl
+from assay.data import load, load_splits, parse_config, read_jsonl
 from assay.errors import InvalidInputError, InvalidSpecError, UnavailableError
 
 
@@ -145,8 +145,6 @@ def test_bad_configuration(options: object, expected: str) -> None:
     if isinstance(options, dict) and "pth" in options:
         options = {"source": "jsonl", **options}
     with pytest.raises(InvalidSpecError) as caught:
-        from assay.data import parse_config
-
         parse_config(options)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from assay.data import load, load_splits
 from assay.data.split import normalised
 from assay.errors import InvalidInputError, InvalidSpecError, UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_parquet(tmp_path: Path) -> None:
