@@ -4,7 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::longest_first;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
+
+/// Far above any number of ranks or micro-batches; a larger one is a slip that would exhaust memory.
+const MOST_PARTS: usize = 1 << 20;
 
 /// How [`balance`] partitions.
 #[non_exhaustive]
@@ -43,7 +46,7 @@ impl std::str::FromStr for Balance {
 ///
 /// # Errors
 ///
-/// `InvalidInput` when `parts` is 0 or the lengths sum to more than `i64::MAX`.
+/// `InvalidInput` when `parts` is 0 or the lengths sum to more than `i64::MAX`; `TooLarge` above 2^20 parts.
 ///
 /// ```
 /// use assay_core::batch::{Balance, balance};
@@ -59,6 +62,12 @@ pub fn balance(
 ) -> Result<Vec<Vec<usize>>> {
     if parts == 0 {
         return Err(Error::input("parts is 0; it must be at least 1"));
+    }
+    if parts > MOST_PARTS || lengths.len() >= NONE as usize {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("parts is {parts} and lengths has {} entries; at most {MOST_PARTS} and 2**32 - 2", lengths.len()),
+        ));
     }
     let total = lengths
         .iter()

@@ -32,9 +32,10 @@ mod validate;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Profile;
-use crate::math::{Kind, Tolerance, Units};
+use crate::math::{Kind, Options, Tolerance, Units};
 use crate::{Error, Result};
 
+pub use decode::option;
 pub use hint::did_you_mean;
 
 /// A reward: the weighted sum of its components.
@@ -100,6 +101,28 @@ pub struct Accuracy {
     pub tolerance: Tolerance,
     /// How units are treated.
     pub units: Units,
+}
+
+impl Accuracy {
+    /// Options by name, as they stand in a component's table, checked; names left out take their defaults.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidSpec`, naming the option.
+    pub fn from_options(options: serde_json::Map<String, serde_json::Value>) -> Result<Self> {
+        let options = decode::options::<Self>("options", options)?;
+        validate::accuracy("options", &options)?;
+        Ok(options)
+    }
+
+    /// How answer and reference are compared.
+    pub fn comparison(&self) -> Options {
+        Options {
+            kind: self.answer,
+            tolerance: self.tolerance,
+            units: self.units,
+        }
+    }
 }
 
 /// Options of `format`.
