@@ -166,8 +166,12 @@ class Policy:
 
     def export(self, path: Path | str) -> None:
         """Writes a Hugging Face folder (config, float32 safetensors, tokenizer) that ``AutoModelForCausalLM`` loads."""
-        masters: dict[str, Tensor] = {name: master.detach() for name, master in self.masters.items()}
-        state = {name: masters.get(name, tensor) for name, tensor in self.model.state_dict().items()}
+        # By identity, because tied weights have several names in the state dict.
+        masters = {id(parameter): self.masters[name] for name, parameter in self.model.named_parameters()}
+        state = {
+            name: masters.get(id(tensor), tensor).detach()
+            for name, tensor in self.model.state_dict(keep_vars=True).items()
+        }
         self.model.save_pretrained(path, state_dict=state)
         self.tokenizer.save_pretrained(path)
 
