@@ -113,9 +113,9 @@ class RewardSpec:
     """A reward: the weighted sum of its components.
 
     >>> spec = RewardSpec([Accuracy(), Format(weight=0.5)])
-    >>> spec == RewardSpec.parse({"accuracy": 1.0, "format": 0.5})
+    >>> spec == RewardSpec.of({"accuracy": 1.0, "format": 0.5})
     True
-    >>> RewardSpec.parse("acuracy")
+    >>> RewardSpec.of("acuracy")
     Traceback (most recent call last):
     assay.errors.InvalidSpecError: component 1: unknown kind `acuracy`; did you mean `accuracy`?
     """
@@ -135,7 +135,7 @@ class RewardSpec:
         _native.parse_spec(self.to_json())
 
     @classmethod
-    def parse(cls, spec: SpecLike) -> RewardSpec:
+    def of(cls, spec: SpecLike) -> RewardSpec:
         """Any spelling of a spec as a `RewardSpec` with every option filled in.
 
         Raises:

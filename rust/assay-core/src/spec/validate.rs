@@ -10,7 +10,7 @@ use crate::{Error, Result};
 const LARGEST: f64 = 1e9;
 const MOST_COMPONENTS: usize = 64;
 const LONGEST_NAME: usize = 64;
-const LONGEST_NGRAM: u32 = 1000;
+const LONGEST_NGRAM: u32 = 64;
 
 pub(super) fn spec(spec: &RewardSpec) -> Result<()> {
     if spec.components.is_empty() {
