@@ -27,6 +27,8 @@ class Accuracy:
     weight: float = 1.0
     profile: str = "r1"
     """Where the answer stands in the completion."""
+    think_in_prompt: bool = False
+    """The prompt already ended in `<think>`, so that a completion without `</think>` has no answer."""
     answer: Literal["auto", "number", "math", "choice", "text"] = "auto"
     """What sort of answer the reference is."""
     tolerance: Literal["last_place", "exact"] | Mapping[str, float] = "last_place"

@@ -100,23 +100,47 @@ impl Scorer {
     }
 
     fn total(&self, values: &[f64]) -> f64 {
-        let counted = self.spec.components.iter().zip(values).filter(|(component, _)| component.weight != 0.0);
-        counted.map(|(component, value)| component.weight * value).fold(0.0, |sum, term| sum + term)
+        let counted = self
+            .spec
+            .components
+            .iter()
+            .zip(values)
+            .filter(|(component, _)| component.weight != 0.0);
+        counted
+            .map(|(component, value)| component.weight * value)
+            .fold(0.0, |sum, term| sum + term)
     }
 
-    fn accuracy(&self, view: &View<'_>, options: &Accuracy, gold: Option<&Gold>) -> Result<Accurate> {
+    fn accuracy(
+        &self,
+        view: &View<'_>,
+        options: &Accuracy,
+        gold: Option<&Gold>,
+    ) -> Result<Accurate> {
         let Some(gold) = gold else {
-            return Ok(Accurate::new(Err(Status::InvalidReference), "there is no reference", None));
+            return Ok(Accurate::new(
+                Err(Status::InvalidReference),
+                "there is no reference",
+                None,
+            ));
         };
         if !gold.is_readable() {
-            return Ok(Accurate::new(Err(Status::InvalidReference), "the reference cannot be read", None));
+            return Ok(Accurate::new(
+                Err(Status::InvalidReference),
+                "the reference cannot be read",
+                None,
+            ));
         }
         let answer = match view.extract(options.profile, options.think_in_prompt)? {
             Ok(extraction) => extraction.text,
             Err(no_answer) => return Ok(Accurate::new(Ok(0.0), no_answer.as_str(), None)),
         };
         if answer.len() > MAX_ANSWER_BYTES {
-            return Ok(Accurate::new(Err(Status::Limit), "the answer is longer than 64 KiB", None));
+            return Ok(Accurate::new(
+                Err(Status::Limit),
+                "the answer is longer than 64 KiB",
+                None,
+            ));
         }
         let verdict = gold.compare(&answer);
         Ok(match verdict.outcome {
@@ -145,7 +169,9 @@ impl Scorer {
     ) -> Result<Option<Value>> {
         Ok(Some(match kind {
             ComponentKind::Accuracy(_) => return Ok(None),
-            ComponentKind::Format(options) => Ok(text::format(view.sections(options.think_in_prompt)?)),
+            ComponentKind::Format(options) => {
+                Ok(text::format(view.sections(options.think_in_prompt)?))
+            }
             ComponentKind::Tags(options) => Ok(text::tags(view.sections(options.think_in_prompt)?)),
             ComponentKind::Length(Length::SoftOverlong(options)) => {
                 let length = view.length(options.unit)?;
@@ -185,7 +211,10 @@ struct Statuses {
 impl Statuses {
     fn note(&mut self, place: usize, value: Value, reason: Option<String>) {
         if let Err(status) = value
-            && self.missing.as_ref().is_none_or(|(first, ..)| place < *first)
+            && self
+                .missing
+                .as_ref()
+                .is_none_or(|(first, ..)| place < *first)
         {
             self.missing = Some((place, status, reason));
         }

@@ -106,7 +106,10 @@ pub struct Scorer {
 
 impl std::fmt::Debug for Scorer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Scorer").field("spec", &self.spec).finish_non_exhaustive()
+        formatter
+            .debug_struct("Scorer")
+            .field("spec", &self.spec)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,7 +151,12 @@ impl Scorer {
         let tokenizer = Tokenizer::from_bytes(tokenizer_json)
             .map_err(|error| Error::input(format!("tokenizer: not a tokenizer.json: {error}")))?;
         self.decoder = Some(TokenDecoder::new(&tokenizer)?);
-        if self.spec.components.iter().any(|component| component.kind.needs_tokens()) {
+        if self
+            .spec
+            .components
+            .iter()
+            .any(|component| component.kind.needs_tokens())
+        {
             self.encoder = Some(tokenizer);
         }
         Ok(self)
@@ -160,7 +168,11 @@ impl Scorer {
     ///
     /// `InvalidSpec`, naming the component.
     pub fn check_tokenizer(&self) -> Result<()> {
-        let counts_tokens = self.spec.components.iter().find(|component| component.kind.needs_tokens());
+        let counts_tokens = self
+            .spec
+            .components
+            .iter()
+            .find(|component| component.kind.needs_tokens());
         match counts_tokens {
             Some(component) if self.decoder.is_none() => Err(Error::spec(format!(
                 "component `{}` counts tokens: give the scorer a tokenizer, or set `unit = \"words\"`",
@@ -177,7 +189,10 @@ impl Scorer {
 
     /// The names of the components, in the order of [`Scores::components`].
     pub fn component_names(&self) -> impl Iterator<Item = &str> {
-        self.spec.components.iter().map(|component| component.name.as_str())
+        self.spec
+            .components
+            .iter()
+            .map(|component| component.name.as_str())
     }
 
     /// Scores texts: on the rayon pool it is called in, and outside of one, or for up to [`SEQUENTIAL`] items, on the
@@ -188,7 +203,10 @@ impl Scorer {
     /// As [`check_tokenizer`](Self::check_tokenizer). No completion and no reference is an error.
     pub fn score(&self, items: &[Item<'_>]) -> Result<Scores> {
         self.check_tokenizer()?;
-        let golds = self.golds.batch(items.iter().map(|item| item.reference), parallel(items.len()));
+        let golds = self.golds.batch(
+            items.iter().map(|item| item.reference),
+            parallel(items.len()),
+        );
         let view = |index: usize| View::of_text(items[index].completion, self.encoder.as_ref());
         self.run(items.len(), &golds, view)
     }
@@ -207,10 +225,14 @@ impl Scorer {
         references: &[Option<&str>],
     ) -> Result<Scores> {
         let Some(decoder) = &self.decoder else {
-            return Err(Error::input("score_tokens needs a tokenizer: give the scorer a tokenizer.json"));
+            return Err(Error::input(
+                "score_tokens needs a tokenizer: give the scorer a tokenizer.json",
+            ));
         };
         check_offsets(token_ids.len(), offsets, references.len())?;
-        let golds = self.golds.batch(references.iter().copied(), parallel(references.len()));
+        let golds = self
+            .golds
+            .batch(references.iter().copied(), parallel(references.len()));
         let view = |index: usize| {
             let (start, end) = (offsets[index] as usize, offsets[index + 1] as usize);
             View::of_tokens(&token_ids[start..end], decoder)
@@ -226,23 +248,38 @@ impl Scorer {
     ) -> Result<Scores> {
         let width = self.spec.components.len();
         let mut values = vec![f64::NAN; count * width];
-        let judge = |(index, values): (usize, &mut [f64])| self.judge(&view(index), index, golds, values);
+        let judge =
+            |(index, values): (usize, &mut [f64])| self.judge(&view(index), index, golds, values);
         let rows: Vec<Result<Row>> = if parallel(count) {
-            values.par_chunks_exact_mut(width).enumerate().with_min_len(8).map(judge).collect()
+            values
+                .par_chunks_exact_mut(width)
+                .enumerate()
+                .with_min_len(8)
+                .map(judge)
+                .collect()
         } else {
-            values.chunks_exact_mut(width).enumerate().map(judge).collect()
+            values
+                .chunks_exact_mut(width)
+                .enumerate()
+                .map(judge)
+                .collect()
         };
         let column = |index: usize| values.iter().skip(index).step_by(width).copied().collect();
         let names = self.component_names().map(str::to_owned);
         let mut scores = Scores {
-            components: names.enumerate().map(|(index, name)| (name, column(index))).collect(),
+            components: names
+                .enumerate()
+                .map(|(index, name)| (name, column(index)))
+                .collect(),
             total: Vec::with_capacity(count),
             status: Vec::with_capacity(count),
             reasons: Vec::with_capacity(count),
             answers: Vec::with_capacity(count),
         };
         for (index, row) in rows.into_iter().enumerate() {
-            let row = row.map_err(|error| Error::new(error.kind(), format!("completion {index}: {error}")))?;
+            let row = row.map_err(|error| {
+                Error::new(error.kind(), format!("completion {index}: {error}"))
+            })?;
             scores.total.push(row.total);
             scores.status.push(row.status);
             scores.reasons.push(row.reason);
@@ -264,7 +301,10 @@ fn check_offsets(tokens: usize, offsets: &[i64], items: usize) -> Result<()> {
         )));
     }
     if offsets[0] != 0 {
-        return Err(Error::input(format!("offsets[0] is {}; it must be 0", offsets[0])));
+        return Err(Error::input(format!(
+            "offsets[0] is {}; it must be 0",
+            offsets[0]
+        )));
     }
     if let Some(index) = offsets.windows(2).position(|pair| pair[0] > pair[1]) {
         return Err(Error::input(format!(

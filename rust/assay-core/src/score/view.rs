@@ -6,10 +6,12 @@ use std::cell::OnceCell;
 use tokenizers::Tokenizer;
 
 use super::{MAX_COMPLETION_BYTES, MAX_COMPLETION_TOKENS};
-use crate::answer::{Extraction, NoAnswer, Profile, Sections, Tail, TokenDecoder, extract_in, sections};
+use crate::answer::{
+    Extraction, NoAnswer, Profile, Sections, Tail, TokenDecoder, extract_in, sections,
+};
 use crate::spec::LengthUnit;
-use crate::{Error, ErrorKind, Result};
 use crate::text;
+use crate::{Error, ErrorKind, Result};
 
 /// What was given.
 #[derive(Clone, Copy)]
@@ -53,7 +55,9 @@ impl<'a> View<'a> {
     /// Why the completion is too long to read, if it is.
     pub(super) fn over_limit(&self) -> Option<&'static str> {
         match self.source {
-            Source::Text(text) if text.len() > MAX_COMPLETION_BYTES => Some("the completion is longer than 4 MiB"),
+            Source::Text(text) if text.len() > MAX_COMPLETION_BYTES => {
+                Some("the completion is longer than 4 MiB")
+            }
             Source::Tokens(ids, _) if ids.len() > MAX_COMPLETION_TOKENS => {
                 Some("the completion is longer than 1048576 tokens")
             }
@@ -72,16 +76,18 @@ impl<'a> View<'a> {
             return Ok(extract_in(&tail.text, &tail.sections, profile));
         }
         let text = self.text()?;
-        let sections = filled(&self.sections[usize::from(think_in_prompt)], || Ok(sections(text, think_in_prompt)))?;
+        let sections = filled(&self.sections[usize::from(think_in_prompt)], || {
+            Ok(sections(text, think_in_prompt))
+        })?;
         Ok(extract_in(text, sections, profile))
     }
 
     /// The sections of the completion; their spans may be those of a tail.
     pub(super) fn sections(&self, think_in_prompt: bool) -> Result<&Sections> {
         match self.source {
-            Source::Text(text) => {
-                filled(&self.sections[usize::from(think_in_prompt)], || Ok(sections(text, think_in_prompt)))
-            }
+            Source::Text(text) => filled(&self.sections[usize::from(think_in_prompt)], || {
+                Ok(sections(text, think_in_prompt))
+            }),
             Source::Tokens(..) => Ok(&self.tail(think_in_prompt)?.sections),
         }
     }
@@ -95,9 +101,14 @@ impl<'a> View<'a> {
     }
 
     fn tail(&self, think_in_prompt: bool) -> Result<&Tail> {
-        filled(&self.tails[usize::from(think_in_prompt)], || match self.source {
-            Source::Tokens(ids, decoder) => decoder.tail(ids, think_in_prompt),
-            Source::Text(_) => Err(Error::new(ErrorKind::Internal, "a text has no tail of tokens")),
+        filled(&self.tails[usize::from(think_in_prompt)], || {
+            match self.source {
+                Source::Tokens(ids, decoder) => decoder.tail(ids, think_in_prompt),
+                Source::Text(_) => Err(Error::new(
+                    ErrorKind::Internal,
+                    "a text has no tail of tokens",
+                )),
+            }
         })
     }
 
@@ -116,9 +127,14 @@ impl<'a> View<'a> {
             (Source::Tokens(ids, _), _) => Ok(Cow::Borrowed(ids)),
             (Source::Text(text), Some(encoder)) => match encoder.encode_fast(text, false) {
                 Ok(encoding) => Ok(Cow::Owned(encoding.get_ids().to_vec())),
-                Err(error) => Err(Error::input(format!("the tokenizer cannot encode a completion: {error}"))),
+                Err(error) => Err(Error::input(format!(
+                    "the tokenizer cannot encode a completion: {error}"
+                ))),
             },
-            (Source::Text(_), None) => Err(Error::new(ErrorKind::Internal, "tokens counted without a tokenizer")),
+            (Source::Text(_), None) => Err(Error::new(
+                ErrorKind::Internal,
+                "tokens counted without a tokenizer",
+            )),
         })?;
         Ok(ids)
     }

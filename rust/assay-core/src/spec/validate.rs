@@ -86,10 +86,15 @@ fn one(place: &str, component: &Component) -> Result<()> {
 
 pub(super) fn accuracy(place: &str, options: &Accuracy) -> Result<()> {
     if let Tolerance::Within { absolute, relative } = options.tolerance {
-        for (field, value) in [("tolerance.absolute", absolute), ("tolerance.relative", relative)] {
+        for (field, value) in [
+            ("tolerance.absolute", absolute),
+            ("tolerance.relative", relative),
+        ] {
             bounded(place, field, value)?;
             if value < 0.0 {
-                return Err(Error::spec(format!("{place}: `{field}` must not be negative, got {value}")));
+                return Err(Error::spec(format!(
+                    "{place}: `{field}` must not be negative, got {value}"
+                )));
             }
         }
     }
