@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.commands.answers import extract, verify
 from assay.commands.bench import bench
-from assay.commands.convert import convert
 from assay.commands.evaluate import evaluate
 from assay.commands.report import report
 from assay.commands.score import score
-from assay.commands.serve import serve
-from assay.commands.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +29,6 @@ UsageProblem: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="assay",
-    help="What is this completion worth? Verify answers, score completions, serve rewards, train with them.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -43,22 +38,26 @@ app = typer.Typer(
 app.command(context_settings={"ignore_unknown_options": True})(verify)
 app.command()(extract)
 app.command()(score)
-app.command()(serve)
-app.command()(train)
 app.command("eval")(evaluate)
 app.command()(report)
-app.command()(convert)
 app.command()(bench)
 
 
 @app.callback(invoke_without_command=True)
-def root(*, version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:  # noqa: FBT003
+def root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     """What is this completion worth? Verify answers, score completions, serve rewards, train with them."""
     if version:
         from assay import __version__
 
         typer.echo(f"assay {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(EXIT_MISTAKE)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +77,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except UsageProblem as error:
         where = f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
-        return _fail(f"{error.format_message()}{where}")
+        return _fail(f"{error.format_message().replace('Value error, ', '')}{where}")
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("assay: interrupted\n")
         return EXIT_INTERRUPTED

@@ -57,7 +57,9 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Sample MODEL on problems and print its accuracy, with standard errors.
+    """Measure how often a model is right.
+
+    Samples MODEL on problems and prints its accuracy with standard errors.
 
     Accuracy is the mean over problems of the share of right samples (pass@1). pass@K is the unbiased estimate; cons@K is
     how often the answer most of K samples agree on is right, where answers agree if the verifier says they are equal.
