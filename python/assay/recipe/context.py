@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assay.recipe.schema import Recipe
     from assay.rollout import Generator
     from assay.scores import Scores
+    from assay.spec import RewardSpec
 
 
 class TokenScorer(Protocol):
@@ -47,6 +48,7 @@ class RunContext:
         policy: The model in training.
         generator: Samples completions from it.
         scorer: Says what they are worth.
+        spec: By what rules.
         interrupt: Whether Ctrl-C was pressed.
         weight_version: Optimizer steps taken since the run began.
         seconds: Wall time of the stages so far, by name, earlier attempts included.
@@ -58,6 +60,7 @@ class RunContext:
     policy: Policy
     generator: Generator
     scorer: TokenScorer
+    spec: RewardSpec
     interrupt: Interrupt
     weight_version: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])

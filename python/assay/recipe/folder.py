@@ -33,7 +33,9 @@ class RunFolder:
         self.path = path
         recipe = path / "recipe.toml"
         if recipe.exists() and not resume:
-            raise InvalidInputError(f"{path}: holds a run already; add --resume to go on with it, or choose another --out")
+            raise InvalidInputError(
+                f"{path}: holds a run already; add --resume to go on with it, or choose another --out"
+            )
         if resume and not recipe.exists():
             raise InvalidInputError(f"{path}: there is no run to resume; leave --resume out to start one")
         if resume and (difference := _first_difference(recipe.read_text(encoding="utf-8"), recipe_text)):
@@ -166,7 +168,7 @@ def _finite(value: Any) -> Any:
 
 def _first_difference(old: str, new: str) -> str:
     section = ""
-    for before, after in zip(old.splitlines() + [""], new.splitlines() + [""], strict=False):
+    for before, after in zip([*old.splitlines(), ""], [*new.splitlines(), ""], strict=False):
         if before != after:
             return f"{section} {before or 'end'!r} there, {after or 'end'!r} here".strip()
         section = before if before.startswith("[") else section

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 import assay
 from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
+from assay.learner.checkpoint import atomic_folder
 from assay.learner.policy import Policy
 from assay.learner.step import GrpoConfig
 from assay.recipe.context import derive_seed, order
-from assay.recipe.memory import peak_memory_bytes
+from assay.recipe.measure import Timer, peak_memory_bytes
 from assay.recipe.progress import StageProgress
 from assay.recipe.scoring import batch_metrics, sample_rows, score_groups
 from assay.recipe.training import TrainingRun
 from assay.rollout import SamplingParams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from assay.recipe.context import RunContext
     from assay.recipe.schema import GrpoStage, Sampling
     from assay.recipe.scoring import ScoredBatch
-    from assay.spec import RewardSpec
 
 
 def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> None:
@@ -51,7 +46,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
     prompt_order = derive_seed(context.recipe.seed, stage.name, "order")
     with StageProgress(stage.name, stage.steps, done=run.step) as progress:
         while run.step < stage.steps:
-            timer = _Timer()
+            timer = Timer()
             with context.timed(stage.name):
                 picked = [tasks[i] for i in order(len(tasks), prompt_order, run.position, stage.prompts_per_step)]
                 with timer.phase("generate"):
@@ -72,11 +67,21 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                     context.weight_version += stage.inner_epochs
                     context.generator.update_weights(context.weight_version, context.policy.named_tensors)
             run.position += len(picked)
-            metrics = {**batch_metrics(batch), **learned, **timer.metrics(batch)}
-            metrics["frac_zero_variance"] = _zero_variance(batch, advantages)
-            _log(context, run, metrics, sample_rows(
-                batch, stage=stage.name, step=run.step + 1, groups=stage.sample_groups, advantages=advantages
-            ))
+            step = run.step + 1
+            tokens = sum(len(rollout.token_ids) for rollout in batch.rollouts)
+            metrics: dict[str, float] = {
+                **batch_metrics(batch),
+                **learned,
+                "frac_zero_variance": _zero_variance(batch, advantages),
+                "tokens_per_s": tokens / timer.total(),
+                **timer.metrics(),
+                "peak_memory_bytes": float(peak_memory_bytes()),
+            }
+            row = {"stage": stage.name, "kind": "grpo", "step": step, "time_s": context.seconds[stage.name]}
+            context.folder.log({**row, **metrics})
+            context.folder.log_samples(
+                sample_rows(batch, stage=stage.name, step=step, groups=stage.sample_groups, advantages=advantages)
+            )
             progress.step(metrics)
             run.finish_step(context)
 
@@ -92,7 +97,9 @@ def sampling_params(context: RunContext, sampling: Sampling) -> SamplingParams:
     for text in sampling.stop:
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         if len(ids) != 1:
-            raise InvalidInputError(f"sampling.stop: {text!r} is {len(ids)} tokens in this tokenizer; give single tokens")
+            raise InvalidInputError(
+                f"sampling.stop: {text!r} is {len(ids)} tokens in this tokenizer; give single tokens"
+            )
         stops.append(ids[0])
     return SamplingParams(
         max_new_tokens=sampling.max_new_tokens,
@@ -107,13 +114,17 @@ def _reference(context: RunContext, stage: GrpoStage) -> Policy | None:
     """The weights at the start of the stage, kept on the disk so that a resumed run has the same ones."""
     if not stage.kl_coefficient:
         return None
-    raise NotImplementedError
+    folder = context.folder.checkpoints(stage.name) / "reference"
+    if not folder.is_dir():
+        with atomic_folder(folder) as partial:
+            context.policy.export(partial)
+    model = context.recipe.model
+    return Policy.load(folder, compute_dtype=model.compute_dtype, device=context.recipe.runtime.device)
 
 
 def _advantages(batch: ScoredBatch, stage: GrpoStage, context: RunContext) -> NDArray[np.float32]:
     if stage.advantage == "gdpo":
-        spec: RewardSpec = context.spec
-        weights = {component.name: component.weight for component in spec.components}
+        weights = {component.name: component.weight for component in context.spec.components}
         return assay.group_advantages(batch.scores.components, batch.group_ids, kind="gdpo", weights=weights)
     return assay.group_advantages(batch.scores.total, batch.group_ids, kind=stage.advantage)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -52,7 +52,7 @@ class StageProgress:
         )
         self._task: TaskID | None = None
 
-    def __enter__(self) -> StageProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         self._task = self._bar.add_task(self._name, total=self._total, completed=self._done, shown="")
         return self

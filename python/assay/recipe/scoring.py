@@ -102,8 +102,7 @@ def sample_rows(
     batch: ScoredBatch, *, stage: str, step: int, groups: int, advantages: NDArray[np.float32] | None = None
 ) -> list[dict[str, Any]]:
     """Rows of ``samples.jsonl`` for the first ``groups`` groups."""
-    shown = set(dict.fromkeys(rollout.group_id for rollout in batch.rollouts[:]).keys())
-    first = sorted(shown)[:groups]
+    first = set(sorted({rollout.group_id for rollout in batch.rollouts})[:groups])
     items = batch.scores.to_list()
     rows: list[dict[str, Any]] = []
     for i, (rollout, task, text) in enumerate(zip(batch.rollouts, batch.tasks, batch.texts, strict=True)):
