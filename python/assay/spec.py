@@ -27,6 +27,8 @@ class Accuracy:
     weight: float = 1.0
     profile: str = "r1"
     """Where the answer stands in the completion."""
+    think_in_prompt: bool = False
+    """The prompt already ended in `<think>`, so that a completion without `</think>` has no answer."""
     answer: Literal["auto", "number", "math", "choice", "text"] = "auto"
     """What sort of answer the reference is."""
     tolerance: Literal["last_place", "exact"] | Mapping[str, float] = "last_place"
@@ -113,9 +115,9 @@ class RewardSpec:
     """A reward: the weighted sum of its components.
 
     >>> spec = RewardSpec([Accuracy(), Format(weight=0.5)])
-    >>> spec == RewardSpec.parse({"accuracy": 1.0, "format": 0.5})
+    >>> spec == RewardSpec.of({"accuracy": 1.0, "format": 0.5})
     True
-    >>> RewardSpec.parse("acuracy")
+    >>> RewardSpec.of("acuracy")
     Traceback (most recent call last):
     assay.errors.InvalidSpecError: component 1: unknown kind `acuracy`; did you mean `accuracy`?
     """
@@ -135,7 +137,7 @@ class RewardSpec:
         _native.parse_spec(self.to_json())
 
     @classmethod
-    def parse(cls, spec: SpecLike) -> RewardSpec:
+    def of(cls, spec: SpecLike) -> RewardSpec:
         """Any spelling of a spec as a `RewardSpec` with every option filled in.
 
         Raises:

@@ -67,7 +67,7 @@ class Scorer:
     @property
     def spec(self) -> RewardSpec:
         """The spec, with every option filled in."""
-        return RewardSpec.parse(self._spec_json)
+        return RewardSpec.of(self._spec_json)
 
     def score(
         self,

@@ -25,8 +25,10 @@ pub(crate) fn group_advantages<'py>(
         let (weight, values): (f64, Bound<'py, PyAny>) = pair.extract()?;
         arrays.push((weight, vector::<f64>(&values, "rewards", "float64")?));
     }
-    let weighted: Vec<(f64, &[f64])> =
-        arrays.iter().map(|(weight, array)| Ok((*weight, slice(array)?))).collect::<PyResult<_>>()?;
+    let weighted: Vec<(f64, &[f64])> = arrays
+        .iter()
+        .map(|(weight, array)| Ok((*weight, slice(array)?)))
+        .collect::<PyResult<_>>()?;
     let ids = vector::<i64>(group_ids, "group_ids", "int64")?;
     let ids = slice(&ids)?;
     let result = py.detach(|| match (kind, weighted.as_slice()) {
@@ -51,7 +53,9 @@ pub(crate) fn pack(
     let py = lengths.py();
     let lengths = counts(lengths, "lengths")?;
     let capacity = count(py, capacity, "capacity")?;
-    let max_items = max_items.map(|most| count(py, most, "max_items")).transpose()?;
+    let max_items = max_items
+        .map(|most| count(py, most, "max_items"))
+        .transpose()?;
     let bins = py.detach(|| batch::pack(&lengths, capacity, max_items.map(|most| most as usize)));
     bins.map_err(|error| raise(py, &error))
 }
@@ -91,7 +95,9 @@ impl SamplingBatcher {
         max_sequences: Option<i64>,
     ) -> PyResult<Self> {
         let py = prompt_lengths.py();
-        let most = max_sequences.map(|most| count(py, most, "max_sequences")).transpose()?;
+        let most = max_sequences
+            .map(|most| count(py, most, "max_sequences"))
+            .transpose()?;
         let limits = SamplingLimits {
             group_size: count(py, group_size, "group_size")? as usize,
             max_new_tokens: count(py, max_new_tokens, "max_new_tokens")?,
@@ -99,21 +105,27 @@ impl SamplingBatcher {
             max_sequences: most.map(|most| most as usize),
         };
         let lengths = counts(prompt_lengths, "prompt_lengths")?;
-        let inner = batch::SamplingBatcher::new(lengths, limits).map_err(|error| raise(py, &error))?;
+        let inner =
+            batch::SamplingBatcher::new(lengths, limits).map_err(|error| raise(py, &error))?;
         Ok(Self { inner })
     }
 
     /// The (prompt, sample) pairs to start now.
     fn admit(&mut self) -> Vec<(usize, usize)> {
         let admitted = self.inner.admit();
-        admitted.into_iter().map(|Sequence { prompt, sample }| (prompt, sample)).collect()
+        admitted
+            .into_iter()
+            .map(|Sequence { prompt, sample }| (prompt, sample))
+            .collect()
     }
 
     /// Gives back what a running sequence reserved.
     fn finish(&mut self, py: Python<'_>, prompt: i64, sample: i64) -> PyResult<()> {
         let prompt = count(py, prompt, "prompt")? as usize;
         let sample = count(py, sample, "sample")? as usize;
-        self.inner.finish(Sequence { prompt, sample }).map_err(|error| raise(py, &error))
+        self.inner
+            .finish(Sequence { prompt, sample })
+            .map_err(|error| raise(py, &error))
     }
 
     /// Tokens reserved now.
@@ -136,7 +148,8 @@ impl SamplingBatcher {
 }
 
 fn count(py: Python<'_>, value: i64, name: &str) -> PyResult<u64> {
-    u64::try_from(value).map_err(|_| invalid_input(py, format!("{name} is {value}; it must not be negative")))
+    u64::try_from(value)
+        .map_err(|_| invalid_input(py, format!("{name} is {value}; it must not be negative")))
 }
 
 fn counts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<u64>> {

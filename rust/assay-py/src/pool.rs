@@ -22,8 +22,11 @@ static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 ///
 /// A forked child has none of its parent's threads, so it gets pools of its own.
 pub(crate) fn pool(py: Python<'_>, threads: Option<usize>) -> PyResult<Arc<ThreadPool>> {
-    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let mut guard = POOLS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let threads =
+        threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let mut guard = POOLS
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let process = std::process::id();
     if guard.as_ref().is_some_and(|pools| pools.process != process) {
         // Dropping them would signal threads that do not exist here.
@@ -37,7 +40,10 @@ pub(crate) fn pool(py: Python<'_>, threads: Option<usize>) -> PyResult<Arc<Threa
         return Ok(Arc::clone(pool));
     }
     let named = |index| format!("assay-{index}");
-    let built = ThreadPoolBuilder::new().num_threads(threads).thread_name(named).build();
+    let built = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(named)
+        .build();
     let pool = Arc::new(built.map_err(|error| {
         let message = format!("threads: cannot start {threads} worker threads: {error}");
         raise(py, &Error::new(ErrorKind::Internal, message))

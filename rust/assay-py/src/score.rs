@@ -79,6 +79,7 @@ impl Scorer {
             .map(|(completion, reference)| Item {
                 completion: completion.as_str(),
                 reference: reference.as_ref().map(Text::as_str),
+                prompt: None,
             })
             .collect();
         self.run(py, items.len(), |scorer| scorer.score(&items))
@@ -96,8 +97,10 @@ impl Scorer {
         let offsets = vector::<i64>(offsets, "offsets", "int64")?;
         let (token_ids, offsets) = (slice(&token_ids)?, slice(&offsets)?);
         let references = optional_texts(references, "references")?;
-        let references: Vec<Option<&str>> =
-            references.iter().map(|reference| reference.as_ref().map(Text::as_str)).collect();
+        let references: Vec<Option<&str>> = references
+            .iter()
+            .map(|reference| reference.as_ref().map(Text::as_str))
+            .collect();
         self.run(py, references.len(), |scorer| {
             scorer.score_tokens(token_ids, offsets, &references)
         })
@@ -149,19 +152,32 @@ impl Scores {
     /// One byte per item: the position of its status in `assay.Status`.
     #[getter]
     fn status<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let codes: Vec<u8> = self.inner.status.iter().map(|status| *status as u8).collect();
+        let codes: Vec<u8> = self
+            .inner
+            .status
+            .iter()
+            .map(|status| *status as u8)
+            .collect();
         PyBytes::new(py, &codes)
     }
 
     /// A sentence or None per item.
     #[getter]
     fn reasons(&self) -> Vec<Option<&str>> {
-        self.inner.reasons.iter().map(|reason| reason.as_deref()).collect()
+        self.inner
+            .reasons
+            .iter()
+            .map(|reason| reason.as_deref())
+            .collect()
     }
 
     /// The judged answer or None per item.
     #[getter]
     fn answers(&self) -> Vec<Option<&str>> {
-        self.inner.answers.iter().map(|answer| answer.as_deref()).collect()
+        self.inner
+            .answers
+            .iter()
+            .map(|answer| answer.as_deref())
+            .collect()
     }
 }

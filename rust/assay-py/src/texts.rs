@@ -36,7 +36,11 @@ pub(crate) fn texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Text>>
         Ok(string) => Ok(Text::new(string)),
         Err(_) => Err(wrong_item(&item, name, index, "str")),
     };
-    items(value, name)?.into_iter().enumerate().map(read).collect()
+    items(value, name)?
+        .into_iter()
+        .enumerate()
+        .map(read)
+        .collect()
 }
 
 /// The strings of a list or tuple that may also hold `None`.
@@ -46,7 +50,11 @@ pub(crate) fn optional_texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<V
         Err(_) if item.is_none() => Ok(None),
         Err(_) => Err(wrong_item(&item, name, index, "str or None")),
     };
-    items(value, name)?.into_iter().enumerate().map(read).collect()
+    items(value, name)?
+        .into_iter()
+        .enumerate()
+        .map(read)
+        .collect()
 }
 
 fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
@@ -62,11 +70,17 @@ fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, 
     } else {
         format!("pass list({name})")
     };
-    Err(invalid_input(value.py(), format!("{name} must be a list, got {kind}; {remedy}")))
+    Err(invalid_input(
+        value.py(),
+        format!("{name} must be a list, got {kind}; {remedy}"),
+    ))
 }
 
 fn wrong_item(item: &Bound<'_, PyAny>, name: &str, index: usize, expected: &str) -> PyErr {
-    let kind = item.get_type().name().map_or_else(|_| "?".to_owned(), |kind| kind.to_string());
+    let kind = item
+        .get_type()
+        .name()
+        .map_or_else(|_| "?".to_owned(), |kind| kind.to_string());
     invalid_input(
         item.py(),
         format!("{name}[{index}] must be {expected}, got {kind}; convert it with str()"),

@@ -1,7 +1,7 @@
 //! `verify` and `extract`.
 
 use assay_core::answer;
-use assay_core::math::{self, Kind, Options, Outcome, Stage, Tolerance, Units};
+use assay_core::math::{self, Options, Outcome, Stage};
 use assay_core::spec::{self, Accuracy};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -56,8 +56,14 @@ impl Verdict {
 }
 
 /// A member of an enumeration of `assay.verdicts`.
-pub(crate) fn member<'py>(py: Python<'py>, enumeration: &str, value: &str) -> PyResult<Bound<'py, PyAny>> {
-    py.import(pyo3::intern!(py, "assay.verdicts"))?.getattr(enumeration)?.call1((value,))
+pub(crate) fn member<'py>(
+    py: Python<'py>,
+    enumeration: &str,
+    value: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    py.import(pyo3::intern!(py, "assay.verdicts"))?
+        .getattr(enumeration)?
+        .call1((value,))
 }
 
 fn outcome_name(outcome: Outcome) -> &'static str {
@@ -101,7 +107,11 @@ impl Extraction {
 
     fn __repr__(&self) -> String {
         let (start, stop) = self.span;
-        format!("Extraction(text={:?}, span=({start}, {stop}), source='{}')", self.text, self.source.as_str())
+        format!(
+            "Extraction(text={:?}, span=({start}, {stop}), source='{}')",
+            self.text,
+            self.source.as_str()
+        )
     }
 }
 
@@ -139,13 +149,20 @@ pub(crate) fn verify(
 /// The answer of a completion, or `None`.
 #[pyfunction]
 #[pyo3(signature = (completion, *, profile = "r1"))]
-pub(crate) fn extract(completion: &Bound<'_, PyString>, profile: &str) -> PyResult<Option<Extraction>> {
+pub(crate) fn extract(
+    completion: &Bound<'_, PyString>,
+    profile: &str,
+) -> PyResult<Option<Extraction>> {
     let py = completion.py();
     let profile = parse_profile(py, profile)?;
     let completion = Text::new(completion);
     Ok(py.detach(|| {
         let completion = completion.as_str();
-        let characters = |end: usize| completion.get(..end).map_or(end, |head| head.chars().count());
+        let characters = |end: usize| {
+            completion
+                .get(..end)
+                .map_or(end, |head| head.chars().count())
+        };
         answer::extract(completion, profile).map(|found| Extraction {
             span: (characters(found.span.start), characters(found.span.end)),
             text: found.text,
@@ -174,7 +191,10 @@ fn options(
     }
     let options = Accuracy::from_options(table).and_then(|options| {
         let kind = spec::option("kind", kind.into())?;
-        Ok(Options { kind, ..options.comparison() })
+        Ok(Options {
+            kind,
+            ..options.comparison()
+        })
     });
     options.map_err(|error| raise(py, &error))
 }
@@ -182,7 +202,10 @@ fn options(
 /// A Python value as JSON.
 fn json(value: &Bound<'_, PyAny>) -> PyResult<serde_json::Value> {
     let py = value.py();
-    let text: String = py.import(pyo3::intern!(py, "json"))?.call_method1("dumps", (value,))?.extract()?;
+    let text: String = py
+        .import(pyo3::intern!(py, "json"))?
+        .call_method1("dumps", (value,))?
+        .extract()?;
     let parsed = serde_json::from_str(&text);
     parsed.map_err(|error| invalid_input(py, format!("tolerance: {error}")))
 }

@@ -66,7 +66,10 @@ pub fn balance(
     if parts > MOST_PARTS || lengths.len() >= NONE as usize {
         return Err(Error::new(
             ErrorKind::TooLarge,
-            format!("parts is {parts} and lengths has {} entries; at most {MOST_PARTS} and 2**32 - 2", lengths.len()),
+            format!(
+                "parts is {parts} and lengths has {} entries; at most {MOST_PARTS} and 2**32 - 2",
+                lengths.len()
+            ),
         ));
     }
     let total = lengths

@@ -58,7 +58,10 @@ impl GoldCache {
     ) -> BatchGolds {
         if self.comparisons.is_empty() {
             let of_item = references.map(|_| None).collect();
-            return BatchGolds { of_item, golds: Vec::new() };
+            return BatchGolds {
+                of_item,
+                golds: Vec::new(),
+            };
         }
         let (distinct, of_item) = number(references);
         let mut golds = Vec::with_capacity(self.comparisons.len());
@@ -68,7 +71,12 @@ impl GoldCache {
                 known.unwrap_or_else(|| Arc::new(Gold::new(reference, options)))
             };
             let all: Vec<Arc<Gold>> = if parallel && distinct.len() > SEQUENTIAL {
-                known.into_par_iter().zip(&distinct).with_min_len(16).map(read).collect()
+                known
+                    .into_par_iter()
+                    .zip(&distinct)
+                    .with_min_len(16)
+                    .map(read)
+                    .collect()
             } else {
                 known.into_iter().zip(&distinct).map(read).collect()
             };
@@ -82,12 +90,16 @@ impl GoldCache {
         let look_up = |generations: &mut Vec<Generations>| {
             let generations = &generations[comparison];
             let find = |reference: &&str| {
-                let found = generations.young.get(*reference).or_else(|| generations.old.get(*reference));
+                let found = generations
+                    .young
+                    .get(*reference)
+                    .or_else(|| generations.old.get(*reference));
                 found.cloned()
             };
             distinct.iter().map(find).collect()
         };
-        self.locked(look_up).unwrap_or_else(|| vec![None; distinct.len()])
+        self.locked(look_up)
+            .unwrap_or_else(|| vec![None; distinct.len()])
     }
 
     fn keep(&self, comparison: usize, distinct: &[&str], golds: &[Arc<Gold>]) {
@@ -100,7 +112,9 @@ impl GoldCache {
                 if generations.young.len() == GENERATION {
                     generations.old = std::mem::take(&mut generations.young);
                 }
-                generations.young.insert((*reference).into(), Arc::clone(gold));
+                generations
+                    .young
+                    .insert((*reference).into(), Arc::clone(gold));
             }
         });
     }
@@ -116,7 +130,9 @@ impl GoldCache {
 }
 
 /// The distinct references, and which one each item has.
-fn number<'a>(references: impl Iterator<Item = Option<&'a str>>) -> (Vec<&'a str>, Vec<Option<u32>>) {
+fn number<'a>(
+    references: impl Iterator<Item = Option<&'a str>>,
+) -> (Vec<&'a str>, Vec<Option<u32>>) {
     let mut numbers: FxHashMap<&str, u32> = FxHashMap::default();
     let mut distinct: Vec<&str> = Vec::new();
     let mut previous: Option<(&str, u32)> = None;

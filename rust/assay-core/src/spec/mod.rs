@@ -94,6 +94,8 @@ pub enum ComponentKind {
 pub struct Accuracy {
     /// Where the answer stands in the completion.
     pub profile: Profile,
+    /// The prompt already ended in `<think>`, so that a completion without `</think>` has no answer.
+    pub think_in_prompt: bool,
     /// What sort of answer the reference is.
     pub answer: Kind,
     /// When a decimal may stand for an exact value: `"last_place"`, `"exact"` or `{absolute, relative}`.
@@ -221,7 +223,7 @@ pub enum LengthUnit {
 pub struct Repetition {
     /// What an n-gram is made of.
     pub unit: RepetitionUnit,
-    /// Items per n-gram, `1..=1000`.
+    /// Items per n-gram, `1..=64`.
     pub ngram: u32,
     /// The value when everything repeats; finite, at most 0.
     pub max_penalty: f64,

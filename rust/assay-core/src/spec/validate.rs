@@ -10,7 +10,7 @@ use crate::{Error, Result};
 const LARGEST: f64 = 1e9;
 const MOST_COMPONENTS: usize = 64;
 const LONGEST_NAME: usize = 64;
-const LONGEST_NGRAM: u32 = 1000;
+const LONGEST_NGRAM: u32 = 64;
 
 pub(super) fn spec(spec: &RewardSpec) -> Result<()> {
     if spec.components.is_empty() {
@@ -86,10 +86,15 @@ fn one(place: &str, component: &Component) -> Result<()> {
 
 pub(super) fn accuracy(place: &str, options: &Accuracy) -> Result<()> {
     if let Tolerance::Within { absolute, relative } = options.tolerance {
-        for (field, value) in [("tolerance.absolute", absolute), ("tolerance.relative", relative)] {
+        for (field, value) in [
+            ("tolerance.absolute", absolute),
+            ("tolerance.relative", relative),
+        ] {
             bounded(place, field, value)?;
             if value < 0.0 {
-                return Err(Error::spec(format!("{place}: `{field}` must not be negative, got {value}")));
+                return Err(Error::spec(format!(
+                    "{place}: `{field}` must not be negative, got {value}"
+                )));
             }
         }
     }
