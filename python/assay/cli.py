@@ -14,9 +14,11 @@ import typer
 
 from assay.commands.answers import extract, verify
 from assay.commands.bench import bench
+from assay.commands.convert import convert
 from assay.commands.evaluate import evaluate
 from assay.commands.report import report
 from assay.commands.score import score
+from assay.commands.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +40,10 @@ app = typer.Typer(
 app.command(context_settings={"ignore_unknown_options": True})(verify)
 app.command()(extract)
 app.command()(score)
+app.command()(train)
 app.command("eval")(evaluate)
 app.command()(report)
+app.command()(convert)
 app.command()(bench)
 
 
@@ -79,12 +83,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         where = f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
         return _fail(f"{error.format_message().replace('Value error, ', '')}{where}")
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("assay: interrupted\n")
-        return EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (`assay .. | head`); there is no one to tell. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    if code == EXIT_INTERRUPTED:
+        sys.stderr.write("assay: interrupted\n")
     return code if isinstance(code, int) else 0
 
 
