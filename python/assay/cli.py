@@ -1,13 +1,15 @@
 """The command line. Each command lives in `assay.commands`; this file puts them together and turns errors into exits.
 
 Exit codes: 0 done (`verify`: equal); 1 a negative answer (`verify`: different; `extract`: none found); 2 a mistake in the
-call, a file or the machine, told in one line; 3 undecided (`verify`); 130 interrupted.
+call, a file or the machine, told in one line; 3 undecided (`verify`); 70 a bug in assay, with its traceback; 130
+interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_MISTAKE = 2
+EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
 # The base of typer's usage errors. Its module differs between typer versions, its place in the hierarchy does not.
@@ -88,6 +91,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader has gone (`assay .. | head`); there is no one to tell. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception:  # noqa: BLE001 - Python would exit with 1, which `verify` uses for "different"
+        traceback.print_exc()
+        return EXIT_BUG
     if code == EXIT_INTERRUPTED:
         sys.stderr.write("assay: interrupted\n")
     return code if isinstance(code, int) else 0
