@@ -43,7 +43,10 @@ pub enum Constant {
 
 /// A function or a postfix operator with numbers in and a number out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is the mathematical function of that name")]
+#[expect(
+    missing_docs,
+    reason = "each is the mathematical function of that name"
+)]
 pub enum Function {
     Sqrt, // `Root(x, n)` when the index is written
     Root,
