@@ -136,13 +136,13 @@ def _weights(weights: Mapping[str, float] | Sequence[float] | None, names: list[
 
 def _floats(values: object, name: str, dimensions: tuple[int, ...] = (1,)) -> NDArray[np.float64]:
     try:
-        array = np.ascontiguousarray(values, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"{name} is not an array of numbers: {error}") from None
-    if np.ndim(values) not in dimensions:
+    if array.ndim not in dimensions:
         expected = " or ".join(map(str, dimensions))
-        raise InvalidInputError(f"{name} has {np.ndim(values)} dimensions, expected {expected}")
-    return array
+        raise InvalidInputError(f"{name} has {array.ndim} dimensions, expected {expected}")
+    return np.ascontiguousarray(array)
 
 
 def _integers(values: object, name: str) -> NDArray[np.int64]:
