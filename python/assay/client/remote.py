@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from assay.rewards import Scores
+    from assay.scores import Scores
 
 # Requests in flight for one batch: enough to keep the cores of a few servers busy while answers travel.
 _WINDOW = 16
@@ -245,7 +245,7 @@ class RemoteScorer:
         return self._guarded(call.result)
 
     def _scores(self, responses: Sequence[reward_pb2.ScoreResponse], sent: Sequence[int]) -> Scores:
-        from assay.rewards import Scores
+        from assay.scores import Scores
 
         columns = _batch.columns(responses, sent, self._names)
         return Scores(columns.total, columns.components, columns.status, columns.reasons, columns.answers)

@@ -232,6 +232,9 @@ fn value(text: &str, start: usize, limit: usize) -> Introduced {
         return Introduced::Nothing;
     }
     let clause = trim::clean(text, clause(text, sentence.clone()));
+    if clause.is_empty() {
+        return Introduced::Nothing;
+    }
     let words = &text[clause.clone()];
     let expression = words
         .starts_with(|first: char| first.is_numeric() || "+-−–.([{\\$€£¥√π∞±|".contains(first));
@@ -313,7 +316,7 @@ fn clause(text: &str, span: Range<usize>) -> Range<usize> {
         if at > 0 && (EXPLAINING.contains(&lower.as_str()) || opened || comma || dash) {
             return span.start..span.start + before.len();
         }
-        if let Some(stop) = piece.find('，') {
+        if let Some(stop) = piece.find('，').filter(|&stop| at + stop > 0) {
             return span.start..span.start + at + stop;
         }
         at += piece.len();

@@ -63,14 +63,12 @@ pub(crate) fn denies(head: &str) -> bool {
     {
         return true;
     }
-    let word = head
-        .rfind(|character: char| {
-            !(character.is_alphabetic() || character == '\'' || character == '’')
-        })
-        .map_or(head, |at| {
-            let skip = head[at..].chars().next().map_or(0, char::len_utf8);
-            &head[at + skip..]
-        });
+    // The longest word asked for has seven bytes; a bound keeps scripts without spaces linear.
+    let near = &head[head.ceil_char_boundary(head.len().saturating_sub(12))..];
+    let word = near
+        .rsplit(|character: char| !(character.is_alphabetic() || "'’".contains(character)))
+        .next()
+        .unwrap_or(near);
     let word = word.to_ascii_lowercase();
     word == "not" || word == "never" || word.ends_with("n't") || word.ends_with("n’t")
 }
