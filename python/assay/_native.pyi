@@ -1,12 +1,25 @@
-"""The Rust extension. Use the names that `assay` exports; this file is their typed form."""
-
 from collections.abc import Mapping
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.verdicts import Outcome, Source, Stage
+
+__all__ = [
+    "Extraction",
+    "SamplingBatcher",
+    "Scorer",
+    "Scores",
+    "Verdict",
+    "__version__",
+    "balance",
+    "extract",
+    "group_advantages",
+    "pack",
+    "parse_spec",
+    "verify",
+]
 
 __version__: str
 
@@ -41,7 +54,8 @@ def verify(
     profile: str | None = None,
 ) -> Verdict: ...
 def extract(completion: str, *, profile: str = "r1") -> Extraction | None: ...
-def parse_spec(text: str, *, format: Literal["json", "toml"] = "json") -> str: ...
+def parse_spec(text: str, *, toml: bool = False) -> str: ...
+
 @final
 class Scores:
     @property
@@ -70,10 +84,11 @@ def group_advantages(
     kind: str = "grpo",
     epsilon: float = 1e-6,
 ) -> NDArray[np.float32]: ...
-def pack(lengths: NDArray[np.int64], capacity: int, *, max_items: int | None = None) -> list[list[int]]: ...
+def pack(lengths: NDArray[np.int64], capacity: int, *, max_items: int | None = None) -> list[NDArray[np.int64]]: ...
 def balance(
     lengths: NDArray[np.int64], parts: int, *, method: str = "karmarkar_karp", equal_size: bool = False
-) -> list[list[int]]: ...
+) -> list[NDArray[np.int64]]: ...
+
 @final
 class SamplingBatcher:
     def __new__(

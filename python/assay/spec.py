@@ -205,7 +205,7 @@ def _from_file(path: Path) -> str:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise InvalidInputError(f"{path}: cannot read the reward spec: {why}") from error
     try:
-        return _native.parse_spec(text, format="toml")
+        return _native.parse_spec(text, toml=True)
     except InvalidSpecError as error:
         raise InvalidSpecError(f"{path}: {error}") from None
 

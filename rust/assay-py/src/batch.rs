@@ -1,7 +1,7 @@
 //! Group advantages, packing, balancing, sampling batches.
 
 use assay_core::batch::{self, Balance, SamplingLimits, Sequence};
-use assay_core::group::{self, AdvantageKind, DEFAULT_EPSILON};
+use assay_core::group::{self, AdvantageKind};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -11,7 +11,7 @@ use crate::errors::{invalid_input, raise};
 
 /// Advantages of one float64 reward per completion, or for `gdpo` of several weighted components.
 #[pyfunction]
-#[pyo3(signature = (components, group_ids, *, kind = "grpo", epsilon = DEFAULT_EPSILON))]
+#[pyo3(signature = (components, group_ids, *, kind = "grpo", epsilon = 1e-6))]
 pub(crate) fn group_advantages<'py>(
     py: Python<'py>,
     components: &Bound<'py, PyList>,
@@ -45,11 +45,11 @@ pub(crate) fn group_advantages<'py>(
 /// Best-fit decreasing bins of int64 lengths.
 #[pyfunction]
 #[pyo3(signature = (lengths, capacity, *, max_items = None))]
-pub(crate) fn pack(
-    lengths: &Bound<'_, PyAny>,
+pub(crate) fn pack<'py>(
+    lengths: &Bound<'py, PyAny>,
     capacity: i64,
     max_items: Option<i64>,
-) -> PyResult<Vec<Vec<usize>>> {
+) -> PyResult<Vec<Bound<'py, PyArray1<i64>>>> {
     let py = lengths.py();
     let lengths = counts(lengths, "lengths")?;
     let capacity = count(py, capacity, "capacity")?;
@@ -57,24 +57,24 @@ pub(crate) fn pack(
         .map(|most| count(py, most, "max_items"))
         .transpose()?;
     let bins = py.detach(|| batch::pack(&lengths, capacity, max_items.map(|most| most as usize)));
-    bins.map_err(|error| raise(py, &error))
+    Ok(indices(py, bins.map_err(|error| raise(py, &error))?))
 }
 
 /// Parts of int64 lengths with nearly equal sums.
 #[pyfunction]
 #[pyo3(signature = (lengths, parts, *, method = "karmarkar_karp", equal_size = false))]
-pub(crate) fn balance(
-    lengths: &Bound<'_, PyAny>,
+pub(crate) fn balance<'py>(
+    lengths: &Bound<'py, PyAny>,
     parts: i64,
     method: &str,
     equal_size: bool,
-) -> PyResult<Vec<Vec<usize>>> {
+) -> PyResult<Vec<Bound<'py, PyArray1<i64>>>> {
     let py = lengths.py();
     let lengths = counts(lengths, "lengths")?;
     let parts = count(py, parts, "parts")? as usize;
     let method: Balance = method.parse().map_err(|error| raise(py, &error))?;
     let split = py.detach(|| batch::balance(&lengths, parts, method, equal_size));
-    split.map_err(|error| raise(py, &error))
+    Ok(indices(py, split.map_err(|error| raise(py, &error))?))
 }
 
 /// Sequences to generate under a token budget; see `assay.SamplingBatcher`.
@@ -145,6 +145,12 @@ impl SamplingBatcher {
     fn remaining(&self) -> usize {
         self.inner.remaining()
     }
+}
+
+fn indices(py: Python<'_>, lists: Vec<Vec<usize>>) -> Vec<Bound<'_, PyArray1<i64>>> {
+    let array =
+        |list: Vec<usize>| PyArray1::from_iter(py, list.into_iter().map(|index| index as i64));
+    lists.into_iter().map(array).collect()
 }
 
 fn count(py: Python<'_>, value: i64, name: &str) -> PyResult<u64> {
