@@ -23,9 +23,7 @@ def test_every_demonstration_is_right_and_half_of_them_think():
     for task in [*splits.train, *splits.held_out]:
         a, b = (int(part) for part in re.fullmatch(r"([1-9]\d\d)\+([1-9]\d\d)=", task.prompt).groups())
         assert task.reference == str(a + b)
-        think, answer = re.fullmatch(
-            r"<think>(.*)</think><answer>(\d+)</answer>", task.metadata["completion"]
-        ).groups()
+        think, answer = re.fullmatch(r"<think>(.*)</think><answer>(\d+)</answer>", task.metadata["completion"]).groups()
         assert answer == task.reference
         if think:
             thinking += 1
