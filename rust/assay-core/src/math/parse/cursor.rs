@@ -38,6 +38,10 @@ pub(super) struct Parser<'a> {
     pub(super) unit: Option<(usize, Option<Ahead>)>,
     /// Reading the sides of a congruence, whose modulus stands after them.
     pub(super) congruent: bool,
+    /// After `\equiv`, where `\mod` ends a side, too.
+    pub(super) residue: bool,
+    /// Between `\begin` and `\end`.
+    pub(super) environment: bool,
     /// Reading an amount of money.
     pub(super) money: bool,
     /// A scale word ended before this token.
@@ -64,6 +68,8 @@ impl<'a> Parser<'a> {
             differential: None,
             unit: None,
             congruent: false,
+            residue: false,
+            environment: false,
             money: false,
             unit_after_word: None,
             base: None,

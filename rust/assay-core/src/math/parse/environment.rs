@@ -41,7 +41,9 @@ impl Parser<'_> {
         }
         self.bump();
         let outer = (std::mem::replace(&mut self.bar, false), std::mem::replace(&mut self.bracketed, true));
+        let environment = std::mem::replace(&mut self.environment, true);
         let result = self.nested(parse);
+        self.environment = environment;
         (self.bar, self.bracketed) = outer;
         let result = result?;
         if self.index() != begin.partner as usize {

@@ -57,7 +57,7 @@ impl Parser<'_> {
                         self.node(Expr::Div(Box::new(left.expr), Box::new(right.expr)), height)?;
                     open = Open::None;
                 }
-                Kind::Mod if power <= PRODUCT => {
+                Kind::Mod if power <= PRODUCT && !self.residue => {
                     self.bump();
                     let right = self.expr(PRODUCT + 1)?;
                     left = self.call2(Function::Mod, left, right)?;

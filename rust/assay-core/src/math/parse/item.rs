@@ -98,9 +98,10 @@ impl Parser<'_> {
         while let Some(sign) = self.relation_here() {
             self.bump();
             signs.push(sign);
-            let outer = std::mem::replace(&mut self.congruent, true);
+            let outer = (self.congruent, self.residue);
+            (self.congruent, self.residue) = (true, matches!(sign, Sign::Congruent));
             let side = self.side(matches!(sign, Sign::In | Sign::NotIn));
-            self.congruent = outer;
+            (self.congruent, self.residue) = outer;
             terms.push(side?);
             self.count()?;
         }
@@ -199,6 +200,10 @@ impl Parser<'_> {
             Kind::Pmod => {
                 self.bump();
                 Some(self.small_argument()?.expr)
+            }
+            Kind::Mod => {
+                self.bump();
+                Some(self.expr(SUM)?.expr)
             }
             Kind::Open(Bracket::Paren) => Some(self.parenthesised_modulus()?.expr),
             _ => None,

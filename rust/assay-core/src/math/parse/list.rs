@@ -57,7 +57,8 @@ impl Parser<'_> {
         let joint = match self.peek() {
             Kind::Comma => Joint::Comma,
             Kind::Semicolon => Joint::Semicolon,
-            Kind::And | Kind::NewRow => Joint::And,
+            Kind::And => Joint::And,
+            Kind::NewRow if !self.environment => Joint::And,
             Kind::Or => Joint::Or,
             Kind::Both => Joint::Both,
             Kind::Either => Joint::Either,

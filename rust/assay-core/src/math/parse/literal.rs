@@ -139,6 +139,9 @@ impl Parser<'_> {
             },
             _ => return,
         };
+        // No list has `000` in it, and hardly one ends in `234.50`.
+        let zero = (0..tokens).any(|ahead| self.text_of(self.look(ahead)).starts_with('0'));
+        let ambiguous = ambiguous && !zero && self.look(tokens).kind != Kind::Dot;
         // At the top `1,234` is first of all a number; inside brackets it is first of all a list.
         if tokens == 0 || (ambiguous && self.second(Policy::THOUSANDS) != self.bracketed) {
             return;

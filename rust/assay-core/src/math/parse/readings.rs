@@ -35,15 +35,14 @@ pub(super) fn readings(source: &str, tokens: &[Token], options: &ParseOptions) -
         let text = prose::fold(&plain);
         return text.map(|text| vec![text]).ok_or(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    if let Some((choice, rest)) = special::choice(&plain, options.kind == Kind::Choice) {
-        found.push(choice);
-        if options.kind == Kind::Choice {
-            return Ok(found.0);
-        }
-        if let Some(rest) = rest {
+    if let Some(option) = special::choice(&plain, options.kind == Kind::Choice) {
+        found.push(option.choice);
+        if let Some(text) = option.text {
             // The option's text is the answer, too, if it is a formula.
-            let rest = strip::strip(rest);
-            let _ = formula(rest, &lexer::tokens(rest), &mut found);
+            let text = strip::strip(text);
+            let _ = formula(text, &lexer::tokens(text), &mut found);
+        }
+        if option.certain || options.kind == Kind::Choice {
             return Ok(found.0);
         }
     }

@@ -253,18 +253,21 @@ impl Parser<'_> {
         forced: bool,
         outer: bool,
     ) -> Result<Value, ParseError> {
-        let Ok([Value::Expr(low), Value::Expr(high)]) = <[Value; 2]>::try_from(items.clone())
-        else {
-            let matched = close == Kind::Close(open) && open != Bracket::Reversed;
-            return if matched {
-                Ok(Value::Tuple(items))
-            } else {
+        let mut items = items;
+        // `(1,234)` read as one number.
+        if items.len() == 1 {
+            return Ok(items.swap_remove(0));
+        }
+        let mixed = close != Kind::Close(open) || open == Bracket::Reversed;
+        let [Value::Expr(low), Value::Expr(high)] = items.as_slice() else {
+            return if mixed {
                 Err(self.error(ParseErrorKind::Unbalanced))
+            } else {
+                Ok(Value::Tuple(items))
             };
         };
-        let mixed = close != Kind::Close(open) || open == Bracket::Reversed;
-        let infinite = is_infinite(&low) || is_infinite(&high);
-        let falling = matches!((&low, &high), (Expr::Number(low), Expr::Number(high)) if low.value > high.value);
+        let infinite = is_infinite(low) || is_infinite(high);
+        let falling = matches!((low, high), (Expr::Number(low), Expr::Number(high)) if low.value > high.value);
         let interval = if mixed || infinite || forced {
             true
         } else if falling {
@@ -278,11 +281,11 @@ impl Parser<'_> {
             return Ok(Value::Tuple(items));
         }
         let low = End {
-            at: low,
+            at: low.clone(),
             closed: open == Bracket::Square,
         };
         let high = End {
-            at: high,
+            at: high.clone(),
             closed: close == Kind::Close(Bracket::Square),
         };
         Ok(Value::Interval(low, high))

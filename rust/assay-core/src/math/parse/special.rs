@@ -65,39 +65,67 @@ fn is_style(command: &str) -> bool {
     )
 }
 
-/// The option letters a plain text names, and what of it is the option's own text.
+/// An option as written.
+pub(super) struct Lettered<'a> {
+    /// Its letter or letters.
+    pub(super) choice: Value,
+    /// What of the text is the option's own.
+    pub(super) text: Option<&'a str>,
+    /// It can be nothing else: `option B`.
+    pub(super) certain: bool,
+}
+
+/// The option letters a plain text names: `B`, `(B)`, `B) 12`, `option B`, `A, C`, `ACD`.
 ///
-/// `B`, `(B)`, `B) 12`, `option B`, `A, C`, `ACD`. `lower`: a bare small letter counts, too.
-pub(super) fn choice(plain: &str, lower: bool) -> Option<(Value, Option<&str>)> {
+/// `lower`: a bare small letter counts, too.
+pub(super) fn choice(plain: &str, lower: bool) -> Option<Lettered<'_>> {
+    const HEADS: &[&str] = &["option ", "choice ", "answer ", "Option ", "Choice ", "Answer ", "选项", "答案", "选择", "选"];
     if plain.len() > MAX_BYTES {
         return None;
     }
-    let named = ["option ", "choice ", "answer ", "Option ", "Choice ", "Answer ", "选项", "答案", "选择", "选"]
-        .iter()
-        .find_map(|head| plain.strip_prefix(head));
+    let named = HEADS.iter().find_map(|head| plain.strip_prefix(head));
     let text = named.unwrap_or(plain).trim();
+    let certain = named.is_some();
+    let option = |found: &str, text| Lettered {
+        choice: letters(found),
+        text,
+        certain,
+    };
     if let Some((letter, rest)) = decorated(text) {
         let rest = rest.trim();
+        let letter = letter.to_string();
         if rest.is_empty() {
-            return Some((letters(&letter.to_string()), None));
+            return Some(option(&letter, None));
         }
         if let Some(more) = list(text) {
-            return Some((letters(&more), None));
+            return Some(option(&more, None));
         }
-        // `(a) + 1` is a formula, `(A) 12` an option with its text.
-        let formula = rest.starts_with(['+', '-', '*', '/', '^', '=', '_', '!', '\\', '<', '>']) || letter.is_ascii_lowercase() && !text.starts_with('(');
-        if !formula || rest.starts_with("\\frac") || rest.starts_with("\\sqrt") {
-            let value = Value::Choice(letter.to_ascii_uppercase().to_string().into(), Some(rest.into()));
-            return Some((value, Some(rest)));
-        }
-        return None;
+        return is_option_text(text, rest).then(|| Lettered {
+            choice: Value::Choice(letter.to_ascii_uppercase().into(), Some(rest.into())),
+            text: Some(rest),
+            certain: true,
+        });
     }
     let mut characters = text.chars();
     if let (Some(letter), None) = (characters.next(), characters.next()) {
-        let option = ('A'..='J').contains(&letter) || ((lower || named.is_some()) && ('a'..='j').contains(&letter));
-        return option.then(|| (letters(&letter.to_string()), None));
+        let known = ('A'..='J').contains(&letter) || ((lower || certain) && ('a'..='j').contains(&letter));
+        return known.then(|| option(&letter.to_string(), None));
     }
-    list(text).map(|found| (letters(&found), None))
+    list(text).map(|found| option(&found, None))
+}
+
+/// Whether what follows an option letter is the option's text: `(A) 12`, `(B) -3`; but not `(a) + 1`.
+fn is_option_text(text: &str, rest: &str) -> bool {
+    const OPERATORS: &[&str] = &[
+        "\\cup", "\\cap", "\\cdot", "\\times", "\\div", "\\to", "\\le", "\\ge", "\\ne", "\\in", "\\pm", "\\setminus", "\\%",
+    ];
+    if text.starts_with(|first: char| first.is_ascii_lowercase()) {
+        return false;
+    }
+    let operator = rest.starts_with(['+', '-', '*', '/', '^', '=', '_', '!', '<', '>', '|']) || OPERATORS.iter().any(|name| rest.starts_with(name));
+    // A sign glued to what follows, after a blank, is the option's.
+    let signed = rest.starts_with('-') && text.contains(" -") && !rest.starts_with("- ");
+    !operator || signed || rest.starts_with("\\left") || rest.starts_with("\\infty")
 }
 
 fn letters(found: &str) -> Value {

@@ -126,7 +126,7 @@ impl Parser<'_> {
                 Kind::Caret if tokens > 0 => text.push('^'),
                 Kind::Minus if text.ends_with('^') => text.push('-'),
                 Kind::Digits if text.ends_with(['^', '-']) => text.push_str(piece),
-                Kind::Digits if word && token.gap == Gap::None && piece.len() == 1 && !text.contains('^') => {
+                Kind::Digits if text.ends_with(['m', 's', 't', 'n']) && token.gap == Gap::None && piece.len() == 1 && !text.contains('^') => {
                     text.push('^');
                     text.push_str(piece);
                 }
