@@ -257,7 +257,7 @@ impl Parser<'_> {
                     // `7 % 3` is a remainder.
                     if self.look(1).kind == Kind::Digits && self.look(1).gap == self.look(0).gap {
                         self.bump();
-                        let divisor = self.operand()?;
+                        let divisor = self.nested(Self::operand)?;
                         return self.call2(Function::Mod, term, divisor);
                     }
                     self.bump();
@@ -360,7 +360,7 @@ impl Parser<'_> {
     /// `r \angle \theta`: `r e^{i \theta}`.
     fn polar(&mut self, radius: Term) -> Result<Term, ParseError> {
         self.bump();
-        let angle = self.operand()?;
+        let angle = self.nested(Self::operand)?;
         let turn = self.unit_vector(angle)?;
         let height = radius.height.max(turn.height);
         self.node(Expr::Mul(vec![radius.expr, turn.expr]), height)

@@ -105,7 +105,7 @@ impl Parser<'_> {
                 self.bump();
                 let bracketed = std::mem::replace(&mut self.bracketed, true);
                 let bar = std::mem::replace(&mut self.bar, true);
-                let argument = self.expr(SUM);
+                let argument = self.nested(|parser| parser.expr(SUM));
                 self.bar = bar;
                 self.bracketed = bracketed;
                 let argument = argument?;

@@ -110,7 +110,7 @@ impl Parser<'_> {
             return self.leaf(Expr::Number(number));
         }
         let whole = digits.integer();
-        if let Some((above, below)) = self.mixed_part() {
+        if let Some((above, below)) = self.mixed_part(&whole) {
             let value = RBig::from_parts(IBig::from(whole * &below + above), below);
             return self.leaf(Expr::Number(Number {
                 value,
@@ -333,9 +333,9 @@ impl Parser<'_> {
     }
 
     /// After an integer, consumes a proper fraction of numerals: `\frac13`, ` 1/3`. The fraction's terms.
-    fn mixed_part(&mut self) -> Option<(UBig, UBig)> {
+    fn mixed_part(&mut self, whole: &UBig) -> Option<(UBig, UBig)> {
         let (above, below, tokens) = match self.peek() {
-            Kind::Frac => self.numeral_fraction()?,
+            Kind::Frac if *whole > UBig::ZERO => self.numeral_fraction()?,
             Kind::Digits if self.look(0).gap == Gap::Blank && self.look(1).kind == Kind::Slash => {
                 let below = self.look(2);
                 if below.kind != Kind::Digits

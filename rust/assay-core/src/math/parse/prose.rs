@@ -1,7 +1,7 @@
 //! Telling words from formulas.
 
 use super::super::ast::{Expr, Value};
-use super::super::lexer::{Kind, Token};
+use super::super::lexer::{Bracket, Kind, Token};
 use super::super::render::is_greek;
 use super::super::{units, words};
 use super::name::is_variables;
@@ -33,7 +33,7 @@ pub(super) fn look(source: &str, tokens: &[Token]) -> Look {
             }
             Kind::End | Kind::Letter => {}
             Kind::Comma | Kind::Dot | Kind::Minus | Kind::Prime | Kind::Colon | Kind::DoublePrime | Kind::Bang | Kind::Semicolon
-            | Kind::Digits | Kind::Open(_) | Kind::Close(_) | Kind::Currency => other += 1,
+            | Kind::Digits | Kind::Open(Bracket::Paren | Bracket::Square) | Kind::Close(Bracket::Paren | Bracket::Square) | Kind::Currency => other += 1,
             _ => return Look::Formula,
         }
     }

@@ -57,7 +57,7 @@ pub(super) fn readings(source: &str, tokens: &[Token], options: &ParseOptions) -
     }
     let choices = found.0.len();
     let error = formula(source, tokens, &mut found).err();
-    let look = prose::look(source, tokens);
+    let look = if plain.contains(['\\', '{', '}']) { Look::Formula } else { prose::look(source, tokens) };
     if look != Look::Formula {
         found.0.retain(|value| matches!(value, Value::Choice(..)) || prose::explains(value));
     }

@@ -123,8 +123,11 @@ impl Parser<'_> {
             }
             // A named set.
             _ => {
-                let term = self.operand()?;
-                Ok(Value::Expr(term.expr))
+                let at = self.unexpected();
+                match self.operand()?.expr {
+                    name @ (Expr::Symbol(_) | Expr::Apply(..)) => Ok(Value::Expr(name)),
+                    _ => Err(at),
+                }
             }
         }
     }
