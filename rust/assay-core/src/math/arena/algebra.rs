@@ -59,7 +59,12 @@ impl Arena {
         }
     }
 
-    fn collect_term(&mut self, term: Id, number: &mut RBig, rest: &mut Vec<(Id, RBig)>) -> Step<()> {
+    fn collect_term(
+        &mut self,
+        term: Id,
+        number: &mut RBig,
+        rest: &mut Vec<(Id, RBig)>,
+    ) -> Step<()> {
         self.fuel.spend(2)?;
         if let Node::Number(value) = self.node(term) {
             *number = exact::add(number, value, &self.fuel)?;
@@ -148,7 +153,12 @@ impl Arena {
         self.intern(Node::Mul(parts.into()))
     }
 
-    fn collect_factor(&mut self, factor: Id, number: &mut RBig, powers: &mut Vec<(Id, Id)>) -> Step<()> {
+    fn collect_factor(
+        &mut self,
+        factor: Id,
+        number: &mut RBig,
+        powers: &mut Vec<(Id, Id)>,
+    ) -> Step<()> {
         self.fuel.spend(2)?;
         match self.node(factor) {
             Node::Number(value) => *number = exact::mul(number, value, &self.fuel)?,
@@ -168,7 +178,8 @@ impl Arena {
         loop {
             powers.sort_unstable();
             let Some(at) = (1..powers.len()).find(|&at| {
-                powers[at].0 == powers[at - 1].0 && self.may_join(powers[at].0, powers[at - 1].1, powers[at].1)
+                powers[at].0 == powers[at - 1].0
+                    && self.may_join(powers[at].0, powers[at - 1].1, powers[at].1)
             }) else {
                 return self.absorb(number, powers);
             };
@@ -176,7 +187,11 @@ impl Arena {
             let (_, second) = powers.remove(at);
             powers.remove(at - 1);
             let exponent = self.add(&[first, second])?;
-            let joined = if exponent == Self::ZERO { Self::ONE } else { self.pow(base, exponent)? };
+            let joined = if exponent == Self::ZERO {
+                Self::ONE
+            } else {
+                self.pow(base, exponent)?
+            };
             self.collect_factor(joined, number, powers)?;
         }
     }
@@ -196,13 +211,14 @@ impl Arena {
             Node::Pow(base, _) => self.is_nonzero(*base),
             Node::Mul(factors) => factors.iter().all(|&factor| self.is_nonzero(factor)),
             // ln 1 is folded to zero, as are the zeros of the sine at rational multiples of pi.
-            Node::Call(Function::Ln, arguments) => {
-                arguments.first().and_then(|&id| self.number(id)).is_some_and(|value| !value.is_zero())
-            }
+            Node::Call(Function::Ln, arguments) => arguments
+                .first()
+                .and_then(|&id| self.number(id))
+                .is_some_and(|value| !value.is_zero()),
             Node::Call(Function::Factorial, _) => true,
-            Node::Call(Function::Sin, arguments) => {
-                arguments.first().is_some_and(|&angle| self.multiple_of_pi(angle).is_some())
-            }
+            Node::Call(Function::Sin, arguments) => arguments
+                .first()
+                .is_some_and(|&angle| self.multiple_of_pi(angle).is_some()),
             _ => false,
         }
     }
@@ -210,7 +226,9 @@ impl Arena {
     /// `2 * 2^(10^9)`: the number gives its share to a power too large to write out.
     fn absorb(&mut self, number: &mut RBig, powers: &mut [(Id, Id)]) -> Step<()> {
         for (base, exponent) in powers {
-            let (Node::Number(prime), Node::Number(count)) = (self.node(*base), self.node(*exponent)) else {
+            let (Node::Number(prime), Node::Number(count)) =
+                (self.node(*base), self.node(*exponent))
+            else {
                 continue;
             };
             let (Some(prime), Some(_)) = (exact::integer(prime), exact::integer(count)) else {
@@ -220,7 +238,8 @@ impl Arena {
             if prime.is_zero() || prime.is_one() {
                 continue;
             }
-            self.fuel.spend_product(exact::bits(number), exact::bits(number))?;
+            self.fuel
+                .spend_product(exact::bits(number), exact::bits(number))?;
             let (top, mut bottom) = std::mem::take(number).into_parts();
             let (sign, mut top) = top.into_parts();
             let gained = top.remove(&prime).unwrap_or(0) as i64;

@@ -44,28 +44,46 @@ impl Arena {
                 let body = self.bound(variable, symbol, |arena| arena.build_scalar(body))?;
                 self.limit(body, &fresh, at)
             }
-            _ => Err(Stop::Unsupported("a sum, product or limit without its bounds")),
+            _ => Err(Stop::Unsupported(
+                "a sum, product or limit without its bounds",
+            )),
         }
     }
 
     fn bound_of(&mut self, expr: &Expr) -> Step<Bound> {
         match expr {
             Expr::Constant(Constant::Infinity) => Ok(Bound::PlusInfinity),
-            Expr::Neg(inner) if matches!(**inner, Expr::Constant(Constant::Infinity)) => Ok(Bound::MinusInfinity),
+            Expr::Neg(inner) if matches!(**inner, Expr::Constant(Constant::Infinity)) => {
+                Ok(Bound::MinusInfinity)
+            }
             other => self.build_scalar(other).map(Bound::At),
         }
     }
 
-    fn iterate(&mut self, binder: &Binder, variable: &str, bounds: (Id, Bound), body: &Expr) -> Step<Id> {
+    fn iterate(
+        &mut self,
+        binder: &Binder,
+        variable: &str,
+        bounds: (Id, Bound),
+        body: &Expr,
+    ) -> Step<Id> {
         let Some(from) = self.small(bounds.0) else {
-            return Err(Stop::Unsupported("a sum or product whose bounds are not integers"));
+            return Err(Stop::Unsupported(
+                "a sum or product whose bounds are not integers",
+            ));
         };
         let to = match bounds.1 {
             Bound::At(to) => match self.small(to) {
                 Some(to) => to,
-                None => return Err(Stop::Unsupported("a sum or product whose bounds are not integers")),
+                None => {
+                    return Err(Stop::Unsupported(
+                        "a sum or product whose bounds are not integers",
+                    ));
+                }
             },
-            Bound::PlusInfinity if *binder == Binder::Sum => return self.series_sum(variable, from, body),
+            Bound::PlusInfinity if *binder == Binder::Sum => {
+                return self.series_sum(variable, from, body);
+            }
             _ => return Err(Stop::Unsupported("an infinite product")),
         };
         if to.saturating_sub(from) >= MAX_TERMS {
@@ -84,11 +102,21 @@ impl Arena {
     }
 
     fn join(&mut self, binder: &Binder, parts: &[Id]) -> Step<Id> {
-        if *binder == Binder::Sum { self.add(parts) } else { self.mul(parts) }
+        if *binder == Binder::Sum {
+            self.add(parts)
+        } else {
+            self.mul(parts)
+        }
     }
 
     /// A long sum of a polynomial in its index.
-    fn long_sum(&mut self, binder: &Binder, variable: &str, (from, to): (i64, i64), body: &Expr) -> Step<Id> {
+    fn long_sum(
+        &mut self,
+        binder: &Binder,
+        variable: &str,
+        (from, to): (i64, i64),
+        body: &Expr,
+    ) -> Step<Id> {
         const DEGREE: usize = 6;
         if *binder != Binder::Sum || degree_bound(body).is_none_or(|degree| degree > DEGREE) {
             return Err(Stop::Fuel);
@@ -110,7 +138,11 @@ impl Arena {
             }
             values.pop();
             let next = RBig::from(order as i64 + 1);
-            binomial = exact::mul(&binomial, &((&count - &next) / (next + RBig::ONE)), &self.fuel)?;
+            binomial = exact::mul(
+                &binomial,
+                &((&count - &next) / (next + RBig::ONE)),
+                &self.fuel,
+            )?;
         }
         self.add(&total)
     }
@@ -142,9 +174,15 @@ impl Arena {
         let ratio = self.div(shifted, term)?;
         let first = self.integer(from)?;
         let first = self.substitute(term, name, first)?;
-        let ratio = if self.contains(ratio, name) { self.constant_ratio(term, name, from)? } else { ratio };
+        let ratio = if self.contains(ratio, name) {
+            self.constant_ratio(term, name, from)?
+        } else {
+            ratio
+        };
         match self.number(ratio) {
-            Some(value) if value.clone().abs() >= RBig::ONE => Err(Stop::Undefined("a series that diverges")),
+            Some(value) if value.clone().abs() >= RBig::ONE => {
+                Err(Stop::Undefined("a series that diverges"))
+            }
             Some(_) => {
                 let rest = self.sub(Self::ONE, ratio)?;
                 self.div(first, rest)
@@ -184,10 +222,16 @@ impl Arena {
     /// A product as (what does not contain the symbol, the rest).
     pub(super) fn split_constant(&mut self, id: Id, name: &str) -> Step<(Id, Id)> {
         let Node::Mul(factors) = self.node(id) else {
-            return Ok(if self.contains(id, name) { (Self::ONE, id) } else { (id, Self::ONE) });
+            return Ok(if self.contains(id, name) {
+                (Self::ONE, id)
+            } else {
+                (id, Self::ONE)
+            });
         };
-        let (with, without): (Vec<Id>, Vec<Id>) =
-            factors.clone().iter().partition(|&&factor| self.contains(factor, name));
+        let (with, without): (Vec<Id>, Vec<Id>) = factors
+            .clone()
+            .iter()
+            .partition(|&&factor| self.contains(factor, name));
         Ok((self.mul(&without)?, self.mul(&with)?))
     }
 
@@ -246,11 +290,17 @@ impl Arena {
     pub(super) fn has_pieces(&self, id: Id, name: &str) -> bool {
         self.contains(id, name)
             && match self.node(id) {
-                Node::Call(Function::Abs | Function::Floor | Function::Ceil | Function::Sign, _) => true,
-                Node::Call(_, parts) | Node::Add(parts) | Node::Mul(parts) | Node::Apply(_, parts) => {
-                    parts.iter().any(|&part| self.has_pieces(part, name))
+                Node::Call(
+                    Function::Abs | Function::Floor | Function::Ceil | Function::Sign,
+                    _,
+                ) => true,
+                Node::Call(_, parts)
+                | Node::Add(parts)
+                | Node::Mul(parts)
+                | Node::Apply(_, parts) => parts.iter().any(|&part| self.has_pieces(part, name)),
+                Node::Pow(base, exponent) => {
+                    self.has_pieces(*base, name) || self.has_pieces(*exponent, name)
                 }
-                Node::Pow(base, exponent) => self.has_pieces(*base, name) || self.has_pieces(*exponent, name),
                 _ => false,
             }
     }
@@ -266,8 +316,14 @@ fn degree_bound(expr: &Expr) -> Option<usize> {
     match expr {
         Expr::Number(_) | Expr::Constant(_) => Some(0),
         Expr::Symbol(_) => Some(1),
-        Expr::Add(parts) => parts.iter().map(degree_bound).try_fold(0, |most, degree| Some(most.max(degree?))),
-        Expr::Mul(parts) => parts.iter().map(degree_bound).try_fold(0, |sum: usize, degree| sum.checked_add(degree?)),
+        Expr::Add(parts) => parts
+            .iter()
+            .map(degree_bound)
+            .try_fold(0, |most, degree| Some(most.max(degree?))),
+        Expr::Mul(parts) => parts
+            .iter()
+            .map(degree_bound)
+            .try_fold(0, |sum: usize, degree| sum.checked_add(degree?)),
         Expr::Neg(inner) => degree_bound(inner),
         Expr::Div(top, bottom) => (degree_bound(bottom)? == 0).then(|| degree_bound(top))?,
         Expr::Pow(base, exponent) => match &**exponent {

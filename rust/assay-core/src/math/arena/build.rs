@@ -42,7 +42,9 @@ impl Arena {
             Expr::Constant(Constant::Pi) => Self::PI,
             Expr::Constant(Constant::E) => Self::E,
             Expr::Constant(Constant::I) => Self::I,
-            Expr::Constant(Constant::Infinity) => return Err(Stop::Undefined("infinity inside a formula")),
+            Expr::Constant(Constant::Infinity) => {
+                return Err(Stop::Undefined("infinity inside a formula"));
+            }
             Expr::Symbol(name) => self.symbol(name)?,
             Expr::Add(terms) => return self.build_sum(terms),
             Expr::Mul(factors) => return self.build_product(factors),
@@ -58,7 +60,9 @@ impl Arena {
             Expr::Neg(inner) => match self.build(inner)? {
                 Built::Scalar(id) => self.neg(id)?,
                 Built::Matrix(matrix) => {
-                    return self.scale_matrix(&matrix, Self::MINUS_ONE).map(Built::Matrix);
+                    return self
+                        .scale_matrix(&matrix, Self::MINUS_ONE)
+                        .map(Built::Matrix);
                 }
             },
             Expr::Percent(inner) => {
@@ -71,16 +75,24 @@ impl Arena {
             }
             Expr::PlusMinus(plus, inner) => {
                 let value = self.build_scalar(inner)?;
-                if (self.sign > 0) == *plus { value } else { self.neg(value)? }
+                if (self.sign > 0) == *plus {
+                    value
+                } else {
+                    self.neg(value)?
+                }
             }
             Expr::Call(function, arguments) => return self.build_call(*function, arguments),
             Expr::Apply(name, arguments) => {
                 let arguments = self.build_all(arguments)?;
                 self.intern(Node::Apply(name.clone(), arguments.into()))?
             }
-            Expr::Bind { binder, variable, lower, upper, body } => {
-                self.build_bind(binder, variable, lower.as_deref(), upper.as_deref(), body)?
-            }
+            Expr::Bind {
+                binder,
+                variable,
+                lower,
+                upper,
+                body,
+            } => self.build_bind(binder, variable, lower.as_deref(), upper.as_deref(), body)?,
             Expr::Matrix(rows) => return self.build_matrix(rows).map(Built::Matrix),
         };
         Ok(Built::Scalar(id))

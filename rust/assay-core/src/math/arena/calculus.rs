@@ -25,8 +25,10 @@ impl Arena {
                 self.mul(&parts)
             }
             Node::Pow(base, exponent) => {
-                let (base, exponent) =
-                    (self.substitute(base, name, value)?, self.substitute(exponent, name, value)?);
+                let (base, exponent) = (
+                    self.substitute(base, name, value)?,
+                    self.substitute(exponent, name, value)?,
+                );
                 self.pow(base, exponent)
             }
             Node::Call(function, parts) => {
@@ -41,7 +43,10 @@ impl Arena {
     }
 
     fn substitute_all(&mut self, parts: &[Id], name: &str, value: Id) -> Step<Vec<Id>> {
-        parts.iter().map(|&part| self.substitute(part, name, value)).collect()
+        parts
+            .iter()
+            .map(|&part| self.substitute(part, name, value))
+            .collect()
     }
 
     /// The derivative by the symbol `name`.
@@ -78,8 +83,10 @@ impl Arena {
                 let [argument] = parts[..] else {
                     return Err(Stop::Unsupported("a derivative of that function"));
                 };
-                let (outer, inner) =
-                    (self.derivative_of_call(function, argument, id)?, self.derivative(argument, name)?);
+                let (outer, inner) = (
+                    self.derivative_of_call(function, argument, id)?,
+                    self.derivative(argument, name)?,
+                );
                 self.mul(&[outer, inner])
             }
             Node::Apply(..) => Err(Stop::Unsupported("a derivative of an unknown function")),
@@ -88,11 +95,18 @@ impl Arena {
 
     /// `(b^e)' = b^e (e' ln b + e b'/b)`, and without the logarithm when `e` is constant.
     fn derivative_of_power(&mut self, id: Id, base: Id, exponent: Id, name: &str) -> Step<Id> {
-        let (in_base, in_exponent) = (self.derivative(base, name)?, self.derivative(exponent, name)?);
+        let (in_base, in_exponent) = (
+            self.derivative(base, name)?,
+            self.derivative(exponent, name)?,
+        );
         let mut terms = Vec::with_capacity(2);
         if in_base != Self::ZERO {
             let lower = self.sub(exponent, Self::ONE)?;
-            let power = if lower == Self::ZERO { Self::ONE } else { self.pow(base, lower)? };
+            let power = if lower == Self::ZERO {
+                Self::ONE
+            } else {
+                self.pow(base, lower)?
+            };
             terms.push(self.mul(&[exponent, power, in_base])?);
         }
         if in_exponent != Self::ZERO {

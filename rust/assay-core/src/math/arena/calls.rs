@@ -26,7 +26,9 @@ impl Arena {
             Function::Sqrt | Function::Root => self.sqrt(x),
             Function::Abs => self.modulus(x),
             Function::Floor | Function::Ceil | Function::Sign => self.step_function(function, x),
-            Function::Factorial | Function::DoubleFactorial | Function::Gamma => self.factorial(function, x),
+            Function::Factorial | Function::DoubleFactorial | Function::Gamma => {
+                self.factorial(function, x)
+            }
             Function::Gcd | Function::Lcm | Function::Min | Function::Max => Ok(x),
             Function::Exp => self.exp(x),
             Function::Ln => self.ln(x),
@@ -61,7 +63,9 @@ impl Arena {
             | Function::Coth
             | Function::Sech
             | Function::Csch => self.hyperbolic(function, x),
-            Function::Arsinh | Function::Arcosh | Function::Artanh => self.inverse_hyperbolic(function, x),
+            Function::Arsinh | Function::Arcosh | Function::Artanh => {
+                self.inverse_hyperbolic(function, x)
+            }
             Function::Re | Function::Im => self.part(function, x),
             Function::Conjugate => self.conjugate(x),
             Function::Arg => self.call_node(Function::Arg, x),
@@ -88,14 +92,19 @@ impl Arena {
                 }
                 _ => self.intern(Node::Call(function, [a, b].into())),
             },
-            Function::Gcd | Function::Lcm | Function::Min | Function::Max => self.call_many(function, &[a, b]),
+            Function::Gcd | Function::Lcm | Function::Min | Function::Max => {
+                self.call_many(function, &[a, b])
+            }
             _ => Err(Stop::Unsupported("a function with too many arguments")),
         }
     }
 
     /// The functions of any number of arguments, in any order.
     fn call_many(&mut self, function: Function, arguments: &[Id]) -> Step<Id> {
-        let numbers: Option<Vec<RBig>> = arguments.iter().map(|&id| self.number(id).cloned()).collect();
+        let numbers: Option<Vec<RBig>> = arguments
+            .iter()
+            .map(|&id| self.number(id).cloned())
+            .collect();
         let Some(numbers) = numbers else {
             let mut sorted = arguments.to_vec();
             sorted.sort_unstable();
@@ -148,13 +157,21 @@ impl Arena {
         let Some(whole) = exact::integer(&value) else {
             return self.gamma_of_half(function, &value, x);
         };
-        let (lowest, shift) = if function == Function::Gamma { (1, 1) } else { (0, 0) };
+        let (lowest, shift) = if function == Function::Gamma {
+            (1, 1)
+        } else {
+            (0, 0)
+        };
         let below = *whole < lowest.into();
         if below && !(function == Function::DoubleFactorial && *whole == (-1).into()) {
             return Err(Stop::Undefined("the factorial of a negative number"));
         }
         let Ok(n) = u64::try_from(whole) else {
-            return if below { Ok(Self::ONE) } else { self.call_node(function, x) };
+            return if below {
+                Ok(Self::ONE)
+            } else {
+                self.call_node(function, x)
+            };
         };
         let exact = match function {
             Function::DoubleFactorial => exact::double_factorial(n, &self.fuel)?,
@@ -172,21 +189,34 @@ impl Arena {
 
     /// `Gamma(n + 1/2)` is a rational times the root of pi.
     fn gamma_of_half(&mut self, function: Function, value: &RBig, x: Id) -> Step<Id> {
-        let argument = if function == Function::Factorial { value + RBig::ONE } else { value.clone() };
+        let argument = if function == Function::Factorial {
+            value + RBig::ONE
+        } else {
+            value.clone()
+        };
         let doubled = exact::small(&(&argument + &argument));
-        let Some(odd @ -400..=400) = doubled.filter(|_| function != Function::DoubleFactorial) else {
+        let Some(odd @ -400..=400) = doubled.filter(|_| function != Function::DoubleFactorial)
+        else {
             return self.call_node(function, x);
         };
         // From Gamma(1/2) = sqrt(pi), up by Gamma(z+1) = z Gamma(z) or down by its inverse.
         let mut factor = RBig::ONE;
         let mut at = 1;
         while at < odd {
-            factor = exact::mul(&factor, &RBig::from_parts(at.into(), UBig::from(2u8)), &self.fuel)?;
+            factor = exact::mul(
+                &factor,
+                &RBig::from_parts(at.into(), UBig::from(2u8)),
+                &self.fuel,
+            )?;
             at += 2;
         }
         while at > odd {
             at -= 2;
-            factor = exact::div(&factor, &RBig::from_parts(at.into(), UBig::from(2u8)), &self.fuel)?;
+            factor = exact::div(
+                &factor,
+                &RBig::from_parts(at.into(), UBig::from(2u8)),
+                &self.fuel,
+            )?;
         }
         let (factor, root) = (self.rational(factor)?, self.sqrt(Self::PI)?);
         self.mul(&[factor, root])
@@ -198,7 +228,9 @@ impl Arena {
             return self.intern(Node::Call(function, [n, k].into()));
         };
         let Ok(top) = u64::try_from(top) else {
-            return Err(Stop::Unsupported("a binomial coefficient of a negative number"));
+            return Err(Stop::Unsupported(
+                "a binomial coefficient of a negative number",
+            ));
         };
         let Some(value) = exact::binomial(top, chosen, &self.fuel)? else {
             return self.intern(Node::Call(function, [n, k].into()));
@@ -227,7 +259,11 @@ impl Arena {
             _ => {
                 let inverse = self.pow(x, Self::MINUS_ONE)?;
                 let sine = self.arcsin(inverse)?;
-                if function == Function::Arccsc { Ok(sine) } else { self.complement(sine) }
+                if function == Function::Arccsc {
+                    Ok(sine)
+                } else {
+                    self.complement(sine)
+                }
             }
         }
     }

@@ -54,8 +54,15 @@ impl Arena {
         }
         if count < 0 {
             let (re, im) = result;
-            let norm = exact::add(&exact::mul(&re, &re, fuel)?, &exact::mul(&im, &im, fuel)?, fuel)?;
-            result = (exact::div(&re, &norm, fuel)?, exact::div(&-im, &norm, fuel)?);
+            let norm = exact::add(
+                &exact::mul(&re, &re, fuel)?,
+                &exact::mul(&im, &im, fuel)?,
+                fuel,
+            )?;
+            result = (
+                exact::div(&re, &norm, fuel)?,
+                exact::div(&-im, &norm, fuel)?,
+            );
         }
         self.from_gaussian(result.0, result.1).map(Some)
     }
@@ -69,14 +76,24 @@ impl Arena {
             Node::Number(_) | Node::Constant(_) | Node::Symbol(_) => true,
             Node::Add(parts) | Node::Mul(parts) => parts.iter().all(|&part| self.is_real(part)),
             Node::Pow(base, exponent) => {
-                let whole = self.number(*exponent).is_some_and(|value| exact::integer(value).is_some());
+                let whole = self
+                    .number(*exponent)
+                    .is_some_and(|value| exact::integer(value).is_some());
                 let positive = matches!(self.node(*base), Node::Constant(_))
-                    || self.number(*base).is_some_and(|value| !exact::is_negative(value));
+                    || self
+                        .number(*base)
+                        .is_some_and(|value| !exact::is_negative(value));
                 self.is_real(*base) && (whole || positive && self.is_real(*exponent))
             }
             Node::Call(function, arguments) => {
-                let positive = || self.number(arguments[0]).is_some_and(|value| !exact::is_negative(value));
-                let total = matches!(function, Function::Sin | Function::Cos | Function::Arctan | Function::Abs);
+                let positive = || {
+                    self.number(arguments[0])
+                        .is_some_and(|value| !exact::is_negative(value))
+                };
+                let total = matches!(
+                    function,
+                    Function::Sin | Function::Cos | Function::Arctan | Function::Abs
+                );
                 arguments.iter().all(|&argument| self.is_real(argument))
                     && (total || *function == Function::Ln && positive())
             }
@@ -94,7 +111,9 @@ impl Arena {
             Node::Add(terms) => {
                 let (mut re, mut im) = (Vec::new(), Vec::new());
                 for &term in &terms {
-                    let Some((a, b)) = self.parts(term)? else { return Ok(None) };
+                    let Some((a, b)) = self.parts(term)? else {
+                        return Ok(None);
+                    };
                     re.push(a);
                     im.push(b);
                 }
@@ -103,7 +122,9 @@ impl Arena {
             Node::Mul(factors) => {
                 let mut product = (Self::ONE, Self::ZERO);
                 for &factor in &factors {
-                    let Some(part) = self.parts(factor)? else { return Ok(None) };
+                    let Some(part) = self.parts(factor)? else {
+                        return Ok(None);
+                    };
                     product = self.complex_product(product, part)?;
                 }
                 Ok(Some(product))
@@ -115,12 +136,18 @@ impl Arena {
 
     fn parts_of_power(&mut self, base: Id, exponent: Id) -> Step<Option<(Id, Id)>> {
         if base == Self::E {
-            let Some((re, im)) = self.parts(exponent)? else { return Ok(None) };
+            let Some((re, im)) = self.parts(exponent)? else {
+                return Ok(None);
+            };
             let (length, cos, sin) = (self.exp(re)?, self.cos(im)?, self.sin(im)?);
             return Ok(Some((self.mul(&[length, cos])?, self.mul(&[length, sin])?)));
         }
-        let Some(count @ -8..=8) = self.small(exponent) else { return Ok(None) };
-        let Some(part) = self.parts(base)? else { return Ok(None) };
+        let Some(count @ -8..=8) = self.small(exponent) else {
+            return Ok(None);
+        };
+        let Some(part) = self.parts(base)? else {
+            return Ok(None);
+        };
         let mut product = (Self::ONE, Self::ZERO);
         for _ in 0..count.unsigned_abs() {
             product = self.complex_product(product, part)?;
@@ -140,20 +167,27 @@ impl Arena {
     }
 
     fn squared_modulus(&mut self, parts: (Id, Id)) -> Step<Id> {
-        let (re, im) = (self.mul(&[parts.0, parts.0])?, self.mul(&[parts.1, parts.1])?);
+        let (re, im) = (
+            self.mul(&[parts.0, parts.0])?,
+            self.mul(&[parts.1, parts.1])?,
+        );
         self.add(&[re, im])
     }
 
     /// The modulus: `sqrt(re^2 + im^2)` where the parts are known and the number is not real.
     pub(crate) fn modulus(&mut self, id: Id) -> Step<Id> {
         match self.node(id).clone() {
-            Node::Number(value) => self.rational(if exact::is_negative(&value) { -value } else { value }),
+            Node::Number(value) => self.rational(if exact::is_negative(&value) {
+                -value
+            } else {
+                value
+            }),
             Node::Constant(_) => Ok(if id == Self::I { Self::ONE } else { id }),
             Node::Mul(factors) => {
                 // |a b| = |a| |b|, so numbers and constants leave the bars.
-                let (out, kept): (Vec<Id>, Vec<Id>) = factors
-                    .iter()
-                    .partition(|&&factor| matches!(self.node(factor), Node::Number(_) | Node::Constant(_)));
+                let (out, kept): (Vec<Id>, Vec<Id>) = factors.iter().partition(|&&factor| {
+                    matches!(self.node(factor), Node::Number(_) | Node::Constant(_))
+                });
                 if out.is_empty() {
                     return self.modulus_by_parts(id);
                 }
@@ -166,7 +200,9 @@ impl Arena {
                 self.mul(&parts)
             }
             // |a^n| = |a|^n for whole n.
-            Node::Pow(base, exponent) if self.facts(base).imaginary && self.small(exponent).is_some() => {
+            Node::Pow(base, exponent)
+                if self.facts(base).imaginary && self.small(exponent).is_some() =>
+            {
                 let modulus = self.modulus(base)?;
                 self.pow(modulus, exponent)
             }
@@ -176,7 +212,9 @@ impl Arena {
 
     fn modulus_by_parts(&mut self, id: Id) -> Step<Id> {
         if let Node::Pow(base, _) = self.node(id)
-            && self.number(*base).is_some_and(|value| !exact::is_negative(value))
+            && self
+                .number(*base)
+                .is_some_and(|value| !exact::is_negative(value))
             && self.is_real(id)
         {
             return Ok(id);
@@ -213,8 +251,20 @@ impl Arena {
     }
 }
 
-fn gaussian_product(a: &(RBig, RBig), b: &(RBig, RBig), fuel: &crate::math::fuel::Fuel) -> Step<(RBig, RBig)> {
-    let re = exact::add(&exact::mul(&a.0, &b.0, fuel)?, &-exact::mul(&a.1, &b.1, fuel)?, fuel)?;
-    let im = exact::add(&exact::mul(&a.0, &b.1, fuel)?, &exact::mul(&a.1, &b.0, fuel)?, fuel)?;
+fn gaussian_product(
+    a: &(RBig, RBig),
+    b: &(RBig, RBig),
+    fuel: &crate::math::fuel::Fuel,
+) -> Step<(RBig, RBig)> {
+    let re = exact::add(
+        &exact::mul(&a.0, &b.0, fuel)?,
+        &-exact::mul(&a.1, &b.1, fuel)?,
+        fuel,
+    )?;
+    let im = exact::add(
+        &exact::mul(&a.0, &b.1, fuel)?,
+        &exact::mul(&a.1, &b.0, fuel)?,
+        fuel,
+    )?;
     Ok((re, im))
 }

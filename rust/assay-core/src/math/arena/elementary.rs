@@ -10,8 +10,17 @@ use crate::math::exact;
 use crate::math::fuel::{Step, Stop};
 
 /// `q` with a sine of `q pi` written with square roots, as (numerator, denominator).
-const KNOWN_TURNS: [(i64, u32); 9] =
-    [(0, 1), (1, 6), (1, 4), (1, 3), (1, 2), (1, 12), (5, 12), (1, 10), (3, 10)];
+const KNOWN_TURNS: [(i64, u32); 9] = [
+    (0, 1),
+    (1, 6),
+    (1, 4),
+    (1, 3),
+    (1, 2),
+    (1, 12),
+    (5, 12),
+    (1, 10),
+    (3, 10),
+];
 
 impl Arena {
     /// `q` when the node is `q pi`, `q` rational.
@@ -45,17 +54,26 @@ impl Arena {
         match self.node(id).clone() {
             Node::Number(value) => self.ln_of_number(&value),
             Node::Constant(Constant::E) => Ok(Self::ONE),
-            Node::Pow(base, exponent) if self.facts(exponent).bits > 0 || exponent == Self::HALF => {
+            Node::Pow(base, exponent)
+                if self.facts(exponent).bits > 0 || exponent == Self::HALF =>
+            {
                 // ln(b^q) = q ln b for positive b and rational q; ln(e^q) = q for any real number q.
-                let positive = matches!(self.node(base), Node::Constant(Constant::E | Constant::Pi))
-                    || self.number(base).is_some_and(|value| value.is_positive() && !value.is_zero());
+                let positive =
+                    matches!(self.node(base), Node::Constant(Constant::E | Constant::Pi))
+                        || self
+                            .number(base)
+                            .is_some_and(|value| value.is_positive() && !value.is_zero());
                 if positive && self.number(exponent).is_some() {
                     let logarithm = self.ln(base)?;
                     return self.mul(&[exponent, logarithm]);
                 }
                 self.call_node(Function::Ln, id)
             }
-            Node::Mul(factors) if factors.iter().all(|&factor| self.is_positive_constant(factor)) => {
+            Node::Mul(factors)
+                if factors
+                    .iter()
+                    .all(|&factor| self.is_positive_constant(factor)) =>
+            {
                 let mut terms = Vec::with_capacity(factors.len());
                 for &factor in &factors {
                     terms.push(self.ln(factor)?);
@@ -70,7 +88,9 @@ impl Arena {
         match self.node(id) {
             Node::Number(value) => value.is_positive() && !value.is_zero(),
             Node::Constant(constant) => matches!(constant, Constant::Pi | Constant::E),
-            Node::Pow(base, exponent) => self.is_positive_constant(*base) && self.number(*exponent).is_some(),
+            Node::Pow(base, exponent) => {
+                self.is_positive_constant(*base) && self.number(*exponent).is_some()
+            }
             _ => false,
         }
     }
@@ -83,7 +103,10 @@ impl Arena {
         if value.is_negative() {
             terms.push(self.mul(&[Self::PI, Self::I])?);
         }
-        let sides = [(exact::magnitude(value.numerator()), 1), (value.denominator().clone(), -1)];
+        let sides = [
+            (exact::magnitude(value.numerator()), 1),
+            (value.denominator().clone(), -1),
+        ];
         for (side, sign) in sides {
             for (prime, count) in exact::factor::factor(&side, &self.fuel)? {
                 let logarithm = self.ln_of_prime(prime)?;
@@ -130,7 +153,11 @@ impl Arena {
         }
         if let Some((rest, flipped)) = self.without_turns(angle)? {
             let cosine = self.cos(rest)?;
-            return if flipped { self.neg(cosine) } else { Ok(cosine) };
+            return if flipped {
+                self.neg(cosine)
+            } else {
+                Ok(cosine)
+            };
         }
         self.call_node(Function::Cos, angle)
     }
@@ -156,7 +183,10 @@ impl Arena {
     }
 
     fn sin_of_first_quadrant(&mut self, turn: RBig) -> Step<Id> {
-        let pair = (exact::small(&RBig::from(turn.numerator().clone())), u32::try_from(turn.denominator()).ok());
+        let pair = (
+            exact::small(&RBig::from(turn.numerator().clone())),
+            u32::try_from(turn.denominator()).ok(),
+        );
         // (coefficient of the first root, the root, the second's, the second), all over the last.
         let surds: [(i64, i64); 2] = match pair {
             (Some(0), _) => return Ok(Self::ZERO),
@@ -198,7 +228,9 @@ impl Arena {
         let Node::Add(terms) = self.node(angle) else {
             return Ok(None);
         };
-        let found = terms.iter().find_map(|&term| Some((term, self.multiple_of_pi(term)?)));
+        let found = terms
+            .iter()
+            .find_map(|&term| Some((term, self.multiple_of_pi(term)?)));
         let Some((_, turn)) = found else {
             return Ok(None);
         };
@@ -250,7 +282,11 @@ impl Arena {
             return Ok(Some(angle));
         }
         let opposite = self.neg(value)?;
-        Ok(if opposite == id { Some(self.neg(angle)?) } else { None })
+        Ok(if opposite == id {
+            Some(self.neg(angle)?)
+        } else {
+            None
+        })
     }
 
     fn odd_call(&mut self, function: Function, id: Id) -> Step<Id> {

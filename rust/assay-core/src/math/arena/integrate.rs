@@ -9,12 +9,20 @@ const MAX_DEPTH: usize = 5;
 const MAX_PARTS: usize = 12;
 
 impl Arena {
-    pub(super) fn definite_integral(&mut self, body: Id, name: &str, from: Bound, to: Bound) -> Step<Id> {
+    pub(super) fn definite_integral(
+        &mut self,
+        body: Id,
+        name: &str,
+        from: Bound,
+        to: Bound,
+    ) -> Step<Id> {
         if from == to {
             return Ok(Self::ZERO);
         }
         if self.has_pieces(body, name) {
-            return Err(Stop::Unsupported("an integral of a function made of pieces"));
+            return Err(Stop::Unsupported(
+                "an integral of a function made of pieces",
+            ));
         }
         let primitive = self.antiderivative(body, name)?;
         let upper = self.value_at(primitive, name, to)?;
@@ -24,7 +32,9 @@ impl Arena {
 
     pub(super) fn antiderivative(&mut self, body: Id, name: &str) -> Step<Id> {
         let found = self.integrate(body, name, MAX_DEPTH)?;
-        found.ok_or(Stop::Unsupported("an integral without a simple antiderivative"))
+        found.ok_or(Stop::Unsupported(
+            "an integral without a simple antiderivative",
+        ))
     }
 
     fn integrate(&mut self, body: Id, name: &str, depth: usize) -> Step<Option<Id>> {
@@ -40,13 +50,21 @@ impl Arena {
         if let Node::Add(terms) = self.node(rest).clone() {
             let mut primitives = vec![];
             for &term in &terms {
-                let Some(primitive) = self.integrate(term, name, depth)? else { return Ok(None) };
+                let Some(primitive) = self.integrate(term, name, depth)? else {
+                    return Ok(None);
+                };
                 primitives.push(primitive);
             }
             let sum = self.add(&primitives)?;
             return self.mul(&[factor, sum]).map(Some);
         }
-        let steps = [Self::by_table, Self::by_expansion, Self::by_parts, Self::by_substitution, Self::by_half_angle];
+        let steps = [
+            Self::by_table,
+            Self::by_expansion,
+            Self::by_parts,
+            Self::by_substitution,
+            Self::by_half_angle,
+        ];
         for step in steps {
             if let Some(primitive) = step(self, rest, name, depth)? {
                 return self.mul(&[factor, primitive]).map(Some);
@@ -87,17 +105,23 @@ impl Arena {
                     Some(self.div(power, scale)?)
                 }
             }
-            Node::Pow(base, exponent) if !self.contains(base, name) => match self.slope(exponent, name)? {
-                Some(slope) => {
-                    let logarithm = self.ln(base)?;
-                    let scale = self.mul(&[slope, logarithm])?;
-                    Some(self.div(body, scale)?)
+            Node::Pow(base, exponent) if !self.contains(base, name) => {
+                match self.slope(exponent, name)? {
+                    Some(slope) => {
+                        let logarithm = self.ln(base)?;
+                        let scale = self.mul(&[slope, logarithm])?;
+                        Some(self.div(body, scale)?)
+                    }
+                    None => None,
                 }
-                None => None,
-            },
+            }
             Node::Call(function, parts) => {
-                let [argument] = parts[..] else { return Ok(None) };
-                let Some(slope) = self.slope(argument, name)? else { return Ok(None) };
+                let [argument] = parts[..] else {
+                    return Ok(None);
+                };
+                let Some(slope) = self.slope(argument, name)? else {
+                    return Ok(None);
+                };
                 match self.primitive_of_call(function, argument, body)? {
                     Some(primitive) => Some(self.div(primitive, slope)?),
                     None => None,
@@ -139,7 +163,9 @@ impl Arena {
 
     /// `(a x^2 + b x + c)^e` for `e` of -1, -1/2 and 1/2.
     fn quadratic(&mut self, base: Id, exponent: Id, name: &str) -> Step<Option<Id>> {
-        let Some([c, b, a]) = self.quadratic_coefficients(base, name)? else { return Ok(None) };
+        let Some([c, b, a]) = self.quadratic_coefficients(base, name)? else {
+            return Ok(None);
+        };
         let two = self.integer(2)?;
         // u = 2 a x + b, d = b^2 - 4 a c
         let symbol = self.intern(Node::Symbol(name.into()))?;
@@ -148,7 +174,9 @@ impl Arena {
         let four = self.integer(-4)?;
         let (square, product) = (self.mul(&[b, b])?, self.mul(&[four, a, c])?);
         let d = self.add(&[square, product])?;
-        let Some(d_value) = self.number(d).cloned() else { return Ok(None) };
+        let Some(d_value) = self.number(d).cloned() else {
+            return Ok(None);
+        };
         let negative = crate::math::exact::is_negative(&d_value);
         if exponent == Self::MINUS_ONE && !d_value.is_zero() {
             if negative {
@@ -175,8 +203,15 @@ impl Arena {
     }
 
     /// `1/sqrt q` and `sqrt q` for `q = a x^2 + b x + c`, `u = q'`, `d` its discriminant.
-    fn root_of_quadratic(&mut self, q: Id, (a, u, d): (Id, Id, Id), whole: bool) -> Step<Option<Id>> {
-        let Some(lead) = self.number(a).cloned() else { return Ok(None) };
+    fn root_of_quadratic(
+        &mut self,
+        q: Id,
+        (a, u, d): (Id, Id, Id),
+        whole: bool,
+    ) -> Step<Option<Id>> {
+        let Some(lead) = self.number(a).cloned() else {
+            return Ok(None);
+        };
         let root = self.sqrt(q)?;
         let inverse = if crate::math::exact::is_negative(&lead) {
             // -arcsin(u / sqrt d) / sqrt(-a)
@@ -222,21 +257,31 @@ impl Arena {
 
     /// `p(x) g(x)` with a polynomial `p` and an exponential, sine or cosine `g`; or with a logarithm or arctangent.
     fn by_parts(&mut self, body: Id, name: &str, depth: usize) -> Step<Option<Id>> {
-        let Node::Mul(factors) = self.node(body).clone() else { return Ok(None) };
+        let Node::Mul(factors) = self.node(body).clone() else {
+            return Ok(None);
+        };
         let of_function = |arena: &Self, id: Id, wanted: &[Function]| matches!(arena.node(id), Node::Call(function, _) if wanted.contains(function));
         // The logarithm is the part to differentiate.
-        if let Some(&outer) =
-            factors.iter().find(|&&id| of_function(self, id, &[Function::Ln, Function::Arctan, Function::Arcsin]))
-        {
+        if let Some(&outer) = factors.iter().find(|&&id| {
+            of_function(
+                self,
+                id,
+                &[Function::Ln, Function::Arctan, Function::Arcsin],
+            )
+        }) {
             let rest = self.div(body, outer)?;
             if self.polynomial(rest, name, MAX_PARTS)?.is_none() {
                 return Ok(None);
             }
-            let Some(primitive) = self.integrate(rest, name, depth - 1)? else { return Ok(None) };
+            let Some(primitive) = self.integrate(rest, name, depth - 1)? else {
+                return Ok(None);
+            };
             let slope = self.derivative(outer, name)?;
             let left = self.mul(&[primitive, slope])?;
             let left = self.expand_products(left)?;
-            let Some(left) = self.integrate(left, name, depth - 1)? else { return Ok(None) };
+            let Some(left) = self.integrate(left, name, depth - 1)? else {
+                return Ok(None);
+            };
             let product = self.mul(&[outer, primitive])?;
             return self.sub(product, left).map(Some);
         }
@@ -252,7 +297,11 @@ impl Arena {
         }
         let (mut terms, mut primitive, mut sign) = (Vec::new(), inner, Self::ONE);
         while slope != Self::ZERO && terms.len() < MAX_PARTS {
-            let Some(next) = self.by_table(primitive, name, 1)?.map_or_else(|| self.integrate(primitive, name, 1), |found| Ok(Some(found)))? else {
+            let Some(next) = self.by_table(primitive, name, 1)?.map_or_else(
+                || self.integrate(primitive, name, 1),
+                |found| Ok(Some(found)),
+            )?
+            else {
                 return Ok(None);
             };
             primitive = next;
@@ -292,7 +341,10 @@ impl Arena {
 
     fn inner_functions(&self, id: Id, name: &str, found: &mut Vec<Id>) {
         let mut note = |part: Id| {
-            if self.contains(part, name) && !matches!(self.node(part), Node::Symbol(_)) && !found.contains(&part) {
+            if self.contains(part, name)
+                && !matches!(self.node(part), Node::Symbol(_))
+                && !found.contains(&part)
+            {
                 found.push(part);
             }
         };
@@ -312,7 +364,9 @@ impl Arena {
         }
         match self.node(id) {
             Node::Add(parts) | Node::Mul(parts) | Node::Call(_, parts) => {
-                parts.iter().for_each(|&part| self.inner_functions(part, name, found));
+                parts
+                    .iter()
+                    .for_each(|&part| self.inner_functions(part, name, found));
             }
             Node::Pow(base, exponent) => {
                 self.inner_functions(*base, name, found);
@@ -330,27 +384,42 @@ impl Arena {
         };
         let found = factors.iter().find_map(|&factor| match *self.node(factor) {
             Node::Pow(base, exponent) => match (self.node(base), self.small(exponent)) {
-                (Node::Call(function @ (Function::Sin | Function::Cos), parts), Some(count @ 2..=8)) => {
-                    Some((factor, base, *function, parts[0], count))
-                }
+                (
+                    Node::Call(function @ (Function::Sin | Function::Cos), parts),
+                    Some(count @ 2..=8),
+                ) => Some((factor, base, *function, parts[0], count)),
                 _ => None,
             },
             _ => None,
         });
-        let Some((factor, base, function, angle, count)) = found else { return Ok(None) };
+        let Some((factor, base, function, angle, count)) = found else {
+            return Ok(None);
+        };
         let rest = self.div(body, factor)?;
         let two = self.integer(2)?;
         let lower = self.integer(count - 2)?;
-        let lower = if count == 2 { Self::ONE } else { self.pow(base, lower)? };
+        let lower = if count == 2 {
+            Self::ONE
+        } else {
+            self.pow(base, lower)?
+        };
         let rewritten = if count % 2 == 1 {
             // sin^2 = 1 - cos^2 and the other way round
-            let other = if function == Function::Sin { self.cos(angle)? } else { self.sin(angle)? };
+            let other = if function == Function::Sin {
+                self.cos(angle)?
+            } else {
+                self.sin(angle)?
+            };
             let square = self.mul(&[other, other])?;
             self.sub(Self::ONE, square)?
         } else {
             let double = self.mul(&[two, angle])?;
             let cosine = self.cos(double)?;
-            let cosine = if function == Function::Sin { self.neg(cosine)? } else { cosine };
+            let cosine = if function == Function::Sin {
+                self.neg(cosine)?
+            } else {
+                cosine
+            };
             let sum = self.add(&[Self::ONE, cosine])?;
             self.div(sum, two)?
         };

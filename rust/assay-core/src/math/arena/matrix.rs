@@ -25,17 +25,29 @@ impl Matrix {
             .flat_map(|column| (0..self.rows).map(move |row| (row, column)))
             .map(|(row, column)| self.at(row, column))
             .collect();
-        Self { rows: self.columns, columns: self.rows, cells }
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            cells,
+        }
     }
 
     /// The matrix without one row and one column.
     fn minor(&self, row: usize, column: usize) -> Self {
         let cells = (0..self.rows)
             .filter(|&r| r != row)
-            .flat_map(|r| (0..self.columns).filter(move |&c| c != column).map(move |c| (r, c)))
+            .flat_map(|r| {
+                (0..self.columns)
+                    .filter(move |&c| c != column)
+                    .map(move |c| (r, c))
+            })
             .map(|(r, c)| self.at(r, c))
             .collect();
-        Self { rows: self.rows - 1, columns: self.columns - 1, cells }
+        Self {
+            rows: self.rows - 1,
+            columns: self.columns - 1,
+            cells,
+        }
     }
 }
 
@@ -49,7 +61,11 @@ impl Arena {
         for cell in rows.iter().flatten() {
             cells.push(self.build_scalar(cell)?);
         }
-        Ok(Matrix { rows: rows.len(), columns, cells })
+        Ok(Matrix {
+            rows: rows.len(),
+            columns,
+            cells,
+        })
     }
 
     pub(super) fn add_matrices(&mut self, a: &Matrix, b: &Matrix) -> Step<Matrix> {
@@ -86,14 +102,22 @@ impl Arena {
                 cells.push(self.add(&terms)?);
             }
         }
-        Ok(Matrix { rows: a.rows, columns: b.columns, cells })
+        Ok(Matrix {
+            rows: a.rows,
+            columns: b.columns,
+            cells,
+        })
     }
 
     pub(super) fn matrix_power(&mut self, matrix: &Matrix, count: i64) -> Step<Matrix> {
         if matrix.rows != matrix.columns {
             return Err(Stop::Undefined("a power of a matrix that is not square"));
         }
-        let mut square = if count < 0 { self.inverse(matrix)? } else { matrix.clone() };
+        let mut square = if count < 0 {
+            self.inverse(matrix)?
+        } else {
+            matrix.clone()
+        };
         let mut result = self.identity(matrix.rows);
         let mut left = count.unsigned_abs();
         while left > 0 {
@@ -110,9 +134,19 @@ impl Arena {
 
     fn identity(&self, size: usize) -> Matrix {
         let cells = (0..size * size)
-            .map(|index| if index / size == index % size { Self::ONE } else { Self::ZERO })
+            .map(|index| {
+                if index / size == index % size {
+                    Self::ONE
+                } else {
+                    Self::ZERO
+                }
+            })
             .collect();
-        Matrix { rows: size, columns: size, cells }
+        Matrix {
+            rows: size,
+            columns: size,
+            cells,
+        }
     }
 
     /// By the adjugate: no pivots to tell from zero.
@@ -120,13 +154,21 @@ impl Arena {
         let determinant = self.determinant(matrix)?;
         let scale = self.pow(determinant, Self::MINUS_ONE)?;
         if matrix.rows == 1 {
-            return Ok(Matrix { rows: 1, columns: 1, cells: vec![scale] });
+            return Ok(Matrix {
+                rows: 1,
+                columns: 1,
+                cells: vec![scale],
+            });
         }
         let mut cells = Vec::with_capacity(matrix.cells.len());
         for row in 0..matrix.rows {
             for column in 0..matrix.columns {
                 let minor = self.determinant(&matrix.minor(column, row))?;
-                let minor = if (row + column) % 2 == 1 { self.neg(minor)? } else { minor };
+                let minor = if (row + column) % 2 == 1 {
+                    self.neg(minor)?
+                } else {
+                    minor
+                };
                 cells.push(self.mul(&[scale, minor])?);
             }
         }
@@ -137,13 +179,17 @@ impl Arena {
         if matrix.rows != matrix.columns {
             return Err(Stop::Undefined("the trace of a matrix that is not square"));
         }
-        let diagonal: Vec<Id> = (0..matrix.rows).map(|index| matrix.at(index, index)).collect();
+        let diagonal: Vec<Id> = (0..matrix.rows)
+            .map(|index| matrix.at(index, index))
+            .collect();
         self.add(&diagonal)
     }
 
     pub(super) fn determinant(&mut self, matrix: &Matrix) -> Step<Id> {
         if matrix.rows != matrix.columns {
-            return Err(Stop::Undefined("the determinant of a matrix that is not square"));
+            return Err(Stop::Undefined(
+                "the determinant of a matrix that is not square",
+            ));
         }
         if matrix.cells.iter().all(|&cell| self.number(cell).is_some()) {
             return self.eliminate(matrix.clone());
@@ -167,7 +213,11 @@ impl Arena {
             }
             let minor = self.expand(&matrix.minor(0, column))?;
             let term = self.mul(&[cell, minor])?;
-            terms.push(if column % 2 == 1 { self.neg(term)? } else { term });
+            terms.push(if column % 2 == 1 {
+                self.neg(term)?
+            } else {
+                term
+            });
         }
         self.add(&terms)
     }
@@ -177,12 +227,15 @@ impl Arena {
         let size = matrix.rows;
         let mut determinant = Self::ONE;
         for step in 0..size {
-            let Some(pivot_row) = (step..size).find(|&row| matrix.at(row, step) != Self::ZERO) else {
+            let Some(pivot_row) = (step..size).find(|&row| matrix.at(row, step) != Self::ZERO)
+            else {
                 return Ok(Self::ZERO);
             };
             if pivot_row != step {
                 for column in 0..size {
-                    matrix.cells.swap(pivot_row * size + column, step * size + column);
+                    matrix
+                        .cells
+                        .swap(pivot_row * size + column, step * size + column);
                 }
                 determinant = self.neg(determinant)?;
             }

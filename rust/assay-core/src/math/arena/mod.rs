@@ -144,7 +144,12 @@ impl Arena {
         self.fuel.spend(20)?;
         let hash = hash_of(&node);
         if self.nodes.len() <= SCAN {
-            for (index, _) in self.hashes.iter().enumerate().filter(|&(_, &other)| other == hash) {
+            for (index, _) in self
+                .hashes
+                .iter()
+                .enumerate()
+                .filter(|&(_, &other)| other == hash)
+            {
                 if self.nodes[index] == node {
                     return Ok(Id(index as u32));
                 }
@@ -170,7 +175,11 @@ impl Arena {
         match self.nodes.len().cmp(&(SCAN + 1)) {
             std::cmp::Ordering::Less => {}
             std::cmp::Ordering::Equal => {
-                self.index = (0u32..).map(Id).zip(&self.hashes).map(|(id, &hash)| (hash, id)).collect();
+                self.index = (0u32..)
+                    .map(Id)
+                    .zip(&self.hashes)
+                    .map(|(id, &hash)| (hash, id))
+                    .collect();
             }
             std::cmp::Ordering::Greater => {
                 self.index.insert(hash, id);
@@ -200,7 +209,9 @@ impl Arena {
                 };
             }
             Node::Pow(base, exponent) => &[*base, *exponent],
-            Node::Add(parts) | Node::Mul(parts) | Node::Call(_, parts) | Node::Apply(_, parts) => parts,
+            Node::Add(parts) | Node::Mul(parts) | Node::Call(_, parts) | Node::Apply(_, parts) => {
+                parts
+            }
         };
         let mut facts = Facts {
             symbolic: matches!(node, Node::Apply(..)),
@@ -242,7 +253,12 @@ impl Arena {
     }
 
     /// Evaluates `with` while the symbol `name` stands for `value`.
-    pub(crate) fn bound<T>(&mut self, name: &str, value: Id, with: impl FnOnce(&mut Self) -> Step<T>) -> Step<T> {
+    pub(crate) fn bound<T>(
+        &mut self,
+        name: &str,
+        value: Id,
+        with: impl FnOnce(&mut Self) -> Step<T>,
+    ) -> Step<T> {
         self.scope.push((name.into(), value));
         let result = with(self);
         self.scope.pop();
@@ -264,10 +280,13 @@ impl Arena {
             && match self.node(id) {
                 Node::Symbol(symbol) => **symbol == *name,
                 Node::Number(_) | Node::Constant(_) => false,
-                Node::Pow(base, exponent) => self.contains(*base, name) || self.contains(*exponent, name),
-                Node::Add(parts) | Node::Mul(parts) | Node::Call(_, parts) | Node::Apply(_, parts) => {
-                    parts.iter().any(|&part| self.contains(part, name))
+                Node::Pow(base, exponent) => {
+                    self.contains(*base, name) || self.contains(*exponent, name)
                 }
+                Node::Add(parts)
+                | Node::Mul(parts)
+                | Node::Call(_, parts)
+                | Node::Apply(_, parts) => parts.iter().any(|&part| self.contains(part, name)),
             }
     }
 

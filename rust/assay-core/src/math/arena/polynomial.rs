@@ -28,12 +28,18 @@ impl Arena {
         for factor in factors {
             let (base, count) = match *self.node(factor) {
                 Node::Pow(base, exponent) => match self.small(exponent) {
-                    Some(count @ 2..=MAX_POWER) if matches!(self.node(base), Node::Add(_)) => (base, count),
+                    Some(count @ 2..=MAX_POWER) if matches!(self.node(base), Node::Add(_)) => {
+                        (base, count)
+                    }
                     _ => (factor, 1),
                 },
                 _ => (factor, 1),
             };
-            let base = if count > 1 { self.expand_products(base)? } else { base };
+            let base = if count > 1 {
+                self.expand_products(base)?
+            } else {
+                base
+            };
             for _ in 0..count {
                 let parts = match self.node(base) {
                     Node::Add(parts) => parts.to_vec(),
@@ -59,7 +65,7 @@ impl Arena {
     }
 
     /// The node with every occurrence of `from` replaced by `to`; a power of `from` counts as an occurrence.
-    pub(super) fn replace(&mut self, id: Id, from: Id, to: Id) -> Step<Id> {
+    pub(crate) fn replace(&mut self, id: Id, from: Id, to: Id) -> Step<Id> {
         self.fuel.spend(4)?;
         if id == from {
             return Ok(to);
@@ -84,7 +90,10 @@ impl Arena {
                         return self.pow(to, ratio);
                     }
                 }
-                let (base, exponent) = (self.replace(base, from, to)?, self.replace(exponent, from, to)?);
+                let (base, exponent) = (
+                    self.replace(base, from, to)?,
+                    self.replace(exponent, from, to)?,
+                );
                 self.pow(base, exponent)
             }
             Node::Call(function, parts) => {
@@ -99,7 +108,10 @@ impl Arena {
     }
 
     fn replace_all(&mut self, parts: &[Id], from: Id, to: Id) -> Step<Vec<Id>> {
-        parts.iter().map(|&part| self.replace(part, from, to)).collect()
+        parts
+            .iter()
+            .map(|&part| self.replace(part, from, to))
+            .collect()
     }
 
     /// Coefficients by the symbol, lowest first, `degree + 1` of them with the last not zero; `None` if the node is no

@@ -45,7 +45,9 @@ impl Arena {
             }
             Node::Constant(Constant::E) => self.exp_of(exponent),
             // (a^b)^c is a^(b c) for every c when a > 0 and b is real.
-            Node::Pow(inner, first) if self.is_positive_number(*inner) && self.number(*first).is_some() => {
+            Node::Pow(inner, first)
+                if self.is_positive_number(*inner) && self.number(*first).is_some() =>
+            {
                 let (inner, first) = (*inner, *first);
                 let product = self.mul(&[first, exponent])?;
                 self.pow(inner, product)
@@ -125,7 +127,10 @@ impl Arena {
     /// The prime powers of a positive rational, those of the denominator with negative exponents.
     fn prime_factors(&self, value: &RBig) -> Step<Vec<(RBig, i64)>> {
         let mut factors = Vec::new();
-        let sides = [(exact::magnitude(value.numerator()), 1), (value.denominator().clone(), -1)];
+        let sides = [
+            (exact::magnitude(value.numerator()), 1),
+            (value.denominator().clone(), -1),
+        ];
         for (side, sign) in sides {
             for (prime, count) in exact::factor::factor(&side, &self.fuel)? {
                 factors.push((RBig::from(prime), sign * count as i64));
@@ -247,16 +252,24 @@ impl Arena {
         match self.node(base).clone() {
             Node::Number(number) => self.root_of_number(&number, exponent, value),
             Node::Constant(Constant::E) => self.exp_of(exponent),
-            Node::Pow(inner, first) if self.is_positive_number(inner) && self.number(first).is_some() => {
+            Node::Pow(inner, first)
+                if self.is_positive_number(inner) && self.number(first).is_some() =>
+            {
                 let product = self.mul(&[first, exponent])?;
                 self.pow(inner, product)
             }
             Node::Mul(factors) => {
                 // Positive numbers leave the root; signs and symbols stay under it.
-                let (out, kept): (Vec<Id>, Vec<Id>) =
-                    factors.iter().partition(|&&factor| self.is_positive_power(factor));
-                let negative = factors.first().and_then(|&id| self.number(id)).filter(|n| n.is_negative());
-                let magnitude = negative.map(|number| -number.clone()).filter(|magnitude| !magnitude.is_one());
+                let (out, kept): (Vec<Id>, Vec<Id>) = factors
+                    .iter()
+                    .partition(|&&factor| self.is_positive_power(factor));
+                let negative = factors
+                    .first()
+                    .and_then(|&id| self.number(id))
+                    .filter(|n| n.is_negative());
+                let magnitude = negative
+                    .map(|number| -number.clone())
+                    .filter(|magnitude| !magnitude.is_one());
                 if out.is_empty() && magnitude.is_none() {
                     return self.root_of_product(base, exponent, value);
                 }
@@ -280,7 +293,9 @@ impl Arena {
 
     fn is_positive_power(&self, id: Id) -> bool {
         match self.node(id) {
-            Node::Pow(base, exponent) => self.is_positive_number(*base) && self.number(*exponent).is_some(),
+            Node::Pow(base, exponent) => {
+                self.is_positive_number(*base) && self.number(*exponent).is_some()
+            }
             _ => self.is_positive_number(id),
         }
     }
@@ -291,13 +306,19 @@ impl Arena {
         let Node::Mul(factors) = self.node(base) else {
             return self.intern(Node::Pow(base, exponent));
         };
-        if !(odd && self.roots == Roots::Real && factors[0] == Self::MINUS_ONE) || self.facts(base).imaginary {
+        if !(odd && self.roots == Roots::Real && factors[0] == Self::MINUS_ONE)
+            || self.facts(base).imaginary
+        {
             return self.intern(Node::Pow(base, exponent));
         }
         let rest = factors[1..].to_vec();
         let inside = self.mul(&rest)?;
         let root = self.pow(inside, exponent)?;
-        if value.numerator().bit(0) { self.neg(root) } else { Ok(root) }
+        if value.numerator().bit(0) {
+            self.neg(root)
+        } else {
+            Ok(root)
+        }
     }
 
     /// A rational to a fractional power: integers come out of the root, primes stay under it.
@@ -313,7 +334,11 @@ impl Arena {
         if number.is_negative() {
             parts.push(self.root_of_minus_one(exponent, value)?);
         }
-        let magnitude = if number.is_negative() { -number.clone() } else { number.clone() };
+        let magnitude = if number.is_negative() {
+            -number.clone()
+        } else {
+            number.clone()
+        };
         for (prime, times) in self.prime_factors(&magnitude)? {
             let power = exact::mul(value, &RBig::from(times), &self.fuel)?;
             let whole = power.floor();

@@ -32,8 +32,16 @@ const EXACT: i64 = i64::MAX;
 
 impl Series {
     fn monomial(id: Id, valuation: i64) -> Self {
-        let coefficients = if id == Arena::ZERO { Vec::new() } else { vec![id] };
-        Self { valuation, coefficients, end: EXACT }
+        let coefficients = if id == Arena::ZERO {
+            Vec::new()
+        } else {
+            vec![id]
+        };
+        Self {
+            valuation,
+            coefficients,
+            end: EXACT,
+        }
     }
 
     fn constant(id: Id) -> Self {
@@ -46,7 +54,11 @@ impl Series {
 
     /// The order of the first term that may be there.
     fn order(&self) -> i64 {
-        if self.is_zero() { self.end } else { self.valuation }
+        if self.is_zero() {
+            self.end
+        } else {
+            self.valuation
+        }
     }
 
     fn at(&self, power: i64) -> Id {
@@ -69,7 +81,11 @@ impl Arena {
             let below = self.place(bound, opposite)?;
             match self.limit_along(id, name, below) {
                 Ok(other) if other == value => {}
-                Ok(_) => return Err(Stop::Unsupported("a limit whose sides are not seen to agree")),
+                Ok(_) => {
+                    return Err(Stop::Unsupported(
+                        "a limit whose sides are not seen to agree",
+                    ));
+                }
                 // sqrt(x) at 0 has one side only.
                 Err(Stop::Unsupported(_)) => {}
                 Err(stop) => return Err(stop),
@@ -141,7 +157,9 @@ impl Arena {
                 }
             },
             Node::Call(function, parts) => {
-                let [argument] = parts[..] else { return Err(UNSUPPORTED) };
+                let [argument] = parts[..] else {
+                    return Err(UNSUPPORTED);
+                };
                 let argument = self.series(argument)?;
                 self.series_call(function, &argument)
             }
@@ -151,7 +169,10 @@ impl Arena {
 
     /// Drops leading zeros and terms beyond [`TERMS`].
     fn normal(&mut self, valuation: i64, mut coefficients: Vec<Id>, end: i64) -> Step<Series> {
-        let zeros = coefficients.iter().take_while(|&&id| id == Self::ZERO).count();
+        let zeros = coefficients
+            .iter()
+            .take_while(|&&id| id == Self::ZERO)
+            .count();
         coefficients.drain(..zeros);
         if let Some(&first) = coefficients.first()
             && !self.facts(first).symbolic
@@ -167,20 +188,40 @@ impl Arena {
         }
         let known = usize::try_from(end.saturating_sub(valuation)).unwrap_or(0);
         coefficients.truncate(known);
-        Ok(Series { valuation, coefficients, end })
+        Ok(Series {
+            valuation,
+            coefficients,
+            end,
+        })
     }
 
     fn add_series(&mut self, a: &Series, b: &Series) -> Step<Series> {
         let end = a.end.min(b.end);
         let start = match (a.is_zero(), b.is_zero()) {
-            (true, true) => return Ok(Series { valuation: 0, coefficients: Vec::new(), end }),
+            (true, true) => {
+                return Ok(Series {
+                    valuation: 0,
+                    coefficients: Vec::new(),
+                    end,
+                });
+            }
             (true, false) => b.valuation,
             (false, true) => a.valuation,
             (false, false) => a.valuation.min(b.valuation),
         };
-        let last = |series: &Series| series.valuation.saturating_add(series.coefficients.len() as i64);
-        let stop = last(a).max(last(b)).min(start.saturating_add(2 * TERMS as i64));
-        let cut = if stop < last(a).max(last(b)) { stop } else { EXACT };
+        let last = |series: &Series| {
+            series
+                .valuation
+                .saturating_add(series.coefficients.len() as i64)
+        };
+        let stop = last(a)
+            .max(last(b))
+            .min(start.saturating_add(2 * TERMS as i64));
+        let cut = if stop < last(a).max(last(b)) {
+            stop
+        } else {
+            EXACT
+        };
         let mut coefficients = Vec::with_capacity(TERMS);
         for power in start..stop {
             coefficients.push(self.add(&[a.at(power), b.at(power)])?);
@@ -190,18 +231,27 @@ impl Arena {
 
     fn multiply_series(&mut self, a: &Series, b: &Series) -> Step<Series> {
         let end = match (a.is_zero() && a.end == EXACT, b.is_zero() && b.end == EXACT) {
-            (false, false) => a.end.saturating_add(b.order()).min(b.end.saturating_add(a.order())),
+            (false, false) => a
+                .end
+                .saturating_add(b.order())
+                .min(b.end.saturating_add(a.order())),
             _ => EXACT,
         };
         if a.is_zero() || b.is_zero() {
-            return Ok(Series { valuation: 0, coefficients: Vec::new(), end });
+            return Ok(Series {
+                valuation: 0,
+                coefficients: Vec::new(),
+                end,
+            });
         }
         let count = a.coefficients.len() + b.coefficients.len() - 1;
         let mut coefficients = Vec::with_capacity(count);
         for order in 0..count.min(TERMS + 1) {
             let mut terms = Vec::new();
             for left in 0..=order {
-                if let (Some(&x), Some(&y)) = (a.coefficients.get(left), b.coefficients.get(order - left)) {
+                if let (Some(&x), Some(&y)) =
+                    (a.coefficients.get(left), b.coefficients.get(order - left))
+                {
                     let product = self.mul(&[x, y])?;
                     terms.push(self.expand_products(product)?);
                 }
@@ -209,15 +259,23 @@ impl Arena {
             coefficients.push(self.add(&terms)?);
         }
         let valuation = a.valuation.saturating_add(b.valuation);
-        let cut = if count > coefficients.len() { valuation.saturating_add(coefficients.len() as i64) } else { EXACT };
+        let cut = if count > coefficients.len() {
+            valuation.saturating_add(coefficients.len() as i64)
+        } else {
+            EXACT
+        };
         self.normal(valuation, coefficients, end.min(cut))
     }
 
     /// `(c t^v (1 + u))^q = c^q t^(v q) (1 + q u + q (q-1)/2 u^2 + ..)`.
     fn series_power(&mut self, base: &Series, power: &RBig) -> Step<Series> {
-        let Some(&lead) = base.coefficients.first() else { return Err(UNSUPPORTED) };
+        let Some(&lead) = base.coefficients.first() else {
+            return Err(UNSUPPORTED);
+        };
         let valuation = RBig::from(base.valuation) * power;
-        let Some(valuation) = exact::small(&valuation) else { return Err(UNSUPPORTED) };
+        let Some(valuation) = exact::small(&valuation) else {
+            return Err(UNSUPPORTED);
+        };
         if self.contains(lead, LOG) && exact::integer(power).is_none() {
             return Err(UNSUPPORTED);
         }
@@ -241,7 +299,11 @@ impl Arena {
         for &coefficient in &series.coefficients[1..] {
             coefficients.push(self.div(coefficient, lead)?);
         }
-        let end = if series.end == EXACT { EXACT } else { series.end.saturating_sub(series.valuation) };
+        let end = if series.end == EXACT {
+            EXACT
+        } else {
+            series.end.saturating_sub(series.valuation)
+        };
         self.normal(0, coefficients, end)
     }
 
@@ -250,13 +312,24 @@ impl Arena {
         if u.order() < 1 {
             return Err(UNSUPPORTED);
         }
-        let end = if u.order() == EXACT { EXACT } else { u.order().saturating_mul(weights.len() as i64) };
+        let end = if u.order() == EXACT {
+            EXACT
+        } else {
+            u.order().saturating_mul(weights.len() as i64)
+        };
         let mut sum = Series::constant(Self::ZERO);
         for &weight in weights.iter().rev() {
             sum = self.multiply_series(&sum, u)?;
             sum = self.add_series(&sum, &Series::constant(weight))?;
         }
-        self.add_series(&sum, &Series { valuation: 0, coefficients: Vec::new(), end })
+        self.add_series(
+            &sum,
+            &Series {
+                valuation: 0,
+                coefficients: Vec::new(),
+                end,
+            },
+        )
     }
 
     /// The constant term, and the rest, of a series without negative powers.
@@ -283,7 +356,9 @@ impl Arena {
         // e^(a ln t) = t^a
         let log = self.intern(Node::Symbol(LOG.into()))?;
         let power = self.derivative(constant, LOG)?;
-        let Some(shift) = self.small(power) else { return Err(UNSUPPORTED) };
+        let Some(shift) = self.small(power) else {
+            return Err(UNSUPPORTED);
+        };
         let back = self.mul(&[power, log])?;
         let constant = self.sub(constant, back)?;
         let mut weights = Vec::with_capacity(TERMS);
@@ -301,7 +376,9 @@ impl Arena {
     fn series_call(&mut self, function: Function, argument: &Series) -> Step<Series> {
         match function {
             Function::Ln => {
-                let Some(&lead) = argument.coefficients.first() else { return Err(UNSUPPORTED) };
+                let Some(&lead) = argument.coefficients.first() else {
+                    return Err(UNSUPPORTED);
+                };
                 let rest = self.without_lead(argument, lead)?;
                 let mut weights = vec![Self::ZERO];
                 for order in 1..TERMS as i64 {
@@ -332,7 +409,9 @@ impl Arena {
                 self.compose(&weights, &rest)
             }
             Function::Abs => {
-                let Some(&lead) = argument.coefficients.first() else { return Ok(argument.clone()) };
+                let Some(&lead) = argument.coefficients.first() else {
+                    return Ok(argument.clone());
+                };
                 match eval::sign(self, lead)? {
                     Some(Ordering::Greater) => Ok(argument.clone()),
                     Some(Ordering::Less) => {
@@ -351,7 +430,11 @@ impl Arena {
         let symbol = self.intern(Node::Symbol(NAME.into()))?;
         let mut slope = self.call(function, &[symbol])?;
         // The derivatives of the inverse functions grow, so they get fewer terms.
-        let count = if matches!(function, Function::Sin | Function::Cos) { TERMS } else { 6 };
+        let count = if matches!(function, Function::Sin | Function::Cos) {
+            TERMS
+        } else {
+            6
+        };
         let mut weights = Vec::with_capacity(count);
         let mut factorial = RBig::ONE;
         for order in 1..=count as i64 {

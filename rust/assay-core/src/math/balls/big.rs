@@ -22,7 +22,11 @@ const MAX_EXPONENT: i64 = 1 << 58;
 
 impl Big {
     pub(super) fn new(mantissa: IBig, exponent: i64, radius: Mag) -> Self {
-        Self { mantissa, exponent, radius }
+        Self {
+            mantissa,
+            exponent,
+            radius,
+        }
     }
 
     /// Rounds the midpoint to `precision` bits, and the radius up by what that costs.
@@ -40,13 +44,20 @@ impl Big {
             return Self::new(mantissa, exponent, radius);
         }
         let exponent = exponent + surplus as i64;
-        Self::new(mantissa >> surplus, exponent, radius.add(Mag::power_of_two(exponent)))
+        Self::new(
+            mantissa >> surplus,
+            exponent,
+            radius.add(Mag::power_of_two(exponent)),
+        )
     }
 
     /// An upper bound of the midpoint's magnitude.
     fn midpoint_above(&self) -> Mag {
         let (head, exponent, exact) = self.head();
-        Mag::new(head as f64 * if exact { 1.0 } else { 1.0 + 4.0 * f64::EPSILON }, exponent)
+        Mag::new(
+            head as f64 * if exact { 1.0 } else { 1.0 + 4.0 * f64::EPSILON },
+            exponent,
+        )
     }
 
     /// A lower bound of the midpoint's magnitude.
@@ -62,7 +73,8 @@ impl Big {
         let head = match self.mantissa.as_sign_words() {
             (_, []) => 0,
             (_, [one]) => u64::from(*one) >> shift,
-            _ => u64::try_from(self.mantissa.clone().into_parts().1 >> shift).unwrap_or(u64::MAX >> 11),
+            _ => u64::try_from(self.mantissa.clone().into_parts().1 >> shift)
+                .unwrap_or(u64::MAX >> 11),
         };
         (head, self.exponent.saturating_add(shift as i64), shift == 0)
     }
@@ -78,7 +90,11 @@ impl Big {
         let double = self.radius.add(self.radius);
         // Half the midpoint is a bound if the radius takes at most the other half.
         if double < low {
-            if self.radius.is_zero() { low } else { low.mul(Mag::power_of_two(-1)).mul(Mag::new(1.0 - 1e-12, 0)) }
+            if self.radius.is_zero() {
+                low
+            } else {
+                low.mul(Mag::power_of_two(-1)).mul(Mag::new(1.0 - 1e-12, 0))
+            }
         } else {
             Mag::ZERO
         }
@@ -91,7 +107,11 @@ impl Big {
     /// The midpoint as a fixed-point number with `bits` after the point, cut off towards minus infinity.
     pub(super) fn fixed(&self, bits: u32) -> IBig {
         let shift = self.exponent + i64::from(bits);
-        if shift >= 0 { self.mantissa.clone() << shift as usize } else { shift_right(&self.mantissa, -shift) }
+        if shift >= 0 {
+            self.mantissa.clone() << shift as usize
+        } else {
+            shift_right(&self.mantissa, -shift)
+        }
     }
 
     /// The exponent of the midpoint's leading bit plus one: `|midpoint| < 2^top`.
@@ -113,20 +133,28 @@ impl Big {
             return false;
         }
         let width = self.radius.add(other.radius);
-        width.exponent().is_none_or(|exponent| exponent + 2 <= -bits)
+        width
+            .exponent()
+            .is_none_or(|exponent| exponent + 2 <= -bits)
     }
 }
 
 /// The length of the magnitude.
 fn bit_len(value: &IBig) -> usize {
     let words = value.as_sign_words().1;
-    words.last().map_or(0, |&top| words.len() * Word::BITS as usize - top.leading_zeros() as usize)
+    words.last().map_or(0, |&top| {
+        words.len() * Word::BITS as usize - top.leading_zeros() as usize
+    })
 }
 
 /// `value >> by`, for any distance.
 fn shift_right(value: &IBig, by: i64) -> IBig {
     if by as usize > bit_len(value) + 1 {
-        return if value.sign() == Sign::Negative && !value.is_zero() { IBig::NEG_ONE } else { IBig::ZERO };
+        return if value.sign() == Sign::Negative && !value.is_zero() {
+            IBig::NEG_ONE
+        } else {
+            IBig::ZERO
+        };
     }
     value.clone() >> by as usize
 }
@@ -150,11 +178,19 @@ impl Real for Big {
             return Self::rounded(top.clone(), 0, Mag::ZERO, precision);
         }
         let shift = precision as i64 + 2 + bottom.bit_len() as i64 - bit_len(top) as i64;
-        let shifted = if shift >= 0 { top.clone() << shift as usize } else { top.clone() >> (-shift) as usize };
+        let shifted = if shift >= 0 {
+            top.clone() << shift as usize
+        } else {
+            top.clone() >> (-shift) as usize
+        };
         let exact = bottom.is_power_of_two() && shift >= bottom.bit_len() as i64;
         let quotient = shifted / IBig::from(bottom.clone());
         // Cut off twice: once by the shift, once by the division.
-        let radius = if exact { Mag::ZERO } else { Mag::power_of_two(1 - shift) };
+        let radius = if exact {
+            Mag::ZERO
+        } else {
+            Mag::power_of_two(1 - shift)
+        };
         Self::rounded(quotient, -shift, radius, precision)
     }
 
@@ -170,7 +206,11 @@ impl Real for Big {
         if other.mantissa.is_zero() {
             return Self::rounded(self.mantissa.clone(), self.exponent, radius, precision);
         }
-        let (high, low) = if self.top() >= other.top() { (self, other) } else { (other, self) };
+        let (high, low) = if self.top() >= other.top() {
+            (self, other)
+        } else {
+            (other, self)
+        };
         // What lies wholly below the last kept bit goes into the radius.
         let floor = high.exponent.min(high.top() - i64::from(precision) - 4);
         if low.top() < floor {
@@ -181,7 +221,10 @@ impl Real for Big {
         if high.exponent - exponent > 4 * i64::from(precision) + 4_096 {
             // A long exact tail on the low side: cut it first.
             let cut = Self::rounded(low.mantissa.clone(), low.exponent, Mag::ZERO, precision);
-            return high.add(&cut.widened(&Self::new(IBig::ZERO, 0, low.radius)), precision);
+            return high.add(
+                &cut.widened(&Self::new(IBig::ZERO, 0, low.radius)),
+                precision,
+            );
         }
         let sum = (high.mantissa.clone() << (high.exponent - exponent) as usize)
             + (low.mantissa.clone() << (low.exponent - exponent) as usize);
@@ -196,7 +239,10 @@ impl Real for Big {
         if self.is_zero() || other.is_zero() {
             return Self::zero();
         }
-        let cross = self.midpoint_above().mul(other.radius).add(self.radius.mul(other.above()));
+        let cross = self
+            .midpoint_above()
+            .mul(other.radius)
+            .add(self.radius.mul(other.above()));
         Self::rounded(
             &self.mantissa * &other.mantissa,
             self.exponent.saturating_add(other.exponent),
@@ -213,13 +259,21 @@ impl Real for Big {
         if self.is_zero() {
             return Self::zero();
         }
-        let shift = i64::from(precision) + 2 + bit_len(&other.mantissa) as i64 - bit_len(&self.mantissa) as i64;
+        let shift = i64::from(precision) + 2 + bit_len(&other.mantissa) as i64
+            - bit_len(&self.mantissa) as i64;
         let shift = shift.max(0);
         let quotient = (self.mantissa.clone() << shift as usize) / &other.mantissa;
-        let exponent = self.exponent.saturating_sub(other.exponent).saturating_sub(shift);
+        let exponent = self
+            .exponent
+            .saturating_sub(other.exponent)
+            .saturating_sub(shift);
         // |a/b - m/n| <= (r + |m/n| s) / |b|, and one unit for the cut.
         let value = Self::new(quotient.clone(), exponent, Mag::power_of_two(exponent)).above();
-        let radius = self.radius.add(value.mul(other.radius)).div(low).add(Mag::power_of_two(exponent));
+        let radius = self
+            .radius
+            .add(value.mul(other.radius))
+            .div(low)
+            .add(Mag::power_of_two(exponent));
         Self::rounded(quotient, exponent, radius, precision)
     }
 
@@ -247,7 +301,11 @@ impl Real for Big {
             // A lower bound of the root: rounding up the reciprocal's root keeps the direction.
             self.radius.mul(Mag::power_of_two(0).div(low).sqrt())
         };
-        let cut = if exact { Mag::ZERO } else { Mag::power_of_two(exponent) };
+        let cut = if exact {
+            Mag::ZERO
+        } else {
+            Mag::power_of_two(exponent)
+        };
         Self::rounded(IBig::from(root), exponent, spread.add(cut), precision)
     }
 
@@ -289,12 +347,19 @@ impl Real for Big {
         if self.radius >= self.midpoint_below() {
             return None;
         }
-        Some(if self.mantissa.sign() == Sign::Negative { Ordering::Less } else { Ordering::Greater })
+        Some(if self.mantissa.sign() == Sign::Negative {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        })
     }
 
     fn is_disjoint(&self, other: &Self) -> bool {
         let precision = 64 + bit_len(&self.mantissa).max(bit_len(&other.mantissa)) as u32;
-        matches!(self.sub(other, precision).sign(), Some(Ordering::Less | Ordering::Greater))
+        matches!(
+            self.sub(other, precision).sign(),
+            Some(Ordering::Less | Ordering::Greater)
+        )
     }
 
     fn floor(&self) -> Option<IBig> {
@@ -317,7 +382,11 @@ impl Real for Big {
     }
 
     fn widened(&self, other: &Self) -> Self {
-        Self::new(self.mantissa.clone(), self.exponent, self.radius.add(other.above()))
+        Self::new(
+            self.mantissa.clone(),
+            self.exponent,
+            self.radius.add(other.above()),
+        )
     }
 
     fn price(precision: u32) -> (u64, u64) {

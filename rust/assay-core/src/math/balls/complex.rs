@@ -20,7 +20,10 @@ impl<R: Real> Complex<R> {
     }
 
     pub(crate) fn entire() -> Self {
-        Self { re: R::entire(), im: R::entire() }
+        Self {
+            re: R::entire(),
+            im: R::entire(),
+        }
     }
 
     pub(crate) fn one() -> Self {
@@ -44,15 +47,24 @@ impl<R: Real> Complex<R> {
     }
 
     pub(crate) fn neg(&self) -> Self {
-        Self { re: self.re.neg(), im: self.im.neg() }
+        Self {
+            re: self.re.neg(),
+            im: self.im.neg(),
+        }
     }
 
     pub(crate) fn conjugate(&self) -> Self {
-        Self { re: self.re.clone(), im: self.im.neg() }
+        Self {
+            re: self.re.clone(),
+            im: self.im.neg(),
+        }
     }
 
     pub(crate) fn add(&self, other: &Self, p: u32) -> Self {
-        Self { re: self.re.add(&other.re, p), im: self.im.add(&other.im, p) }
+        Self {
+            re: self.re.add(&other.re, p),
+            im: self.im.add(&other.im, p),
+        }
     }
 
     pub(crate) fn sub(&self, other: &Self, p: u32) -> Self {
@@ -65,11 +77,17 @@ impl<R: Real> Complex<R> {
         }
         let (rr, ii) = (self.re.mul(&other.re, p), self.im.mul(&other.im, p));
         let (ri, ir) = (self.re.mul(&other.im, p), self.im.mul(&other.re, p));
-        Self { re: rr.sub(&ii, p), im: ri.add(&ir, p) }
+        Self {
+            re: rr.sub(&ii, p),
+            im: ri.add(&ir, p),
+        }
     }
 
     pub(crate) fn scale(&self, by: &R, p: u32) -> Self {
-        Self { re: self.re.mul(by, p), im: self.im.mul(by, p) }
+        Self {
+            re: self.re.mul(by, p),
+            im: self.im.mul(by, p),
+        }
     }
 
     /// `re^2 + im^2`.
@@ -87,7 +105,10 @@ impl<R: Real> Complex<R> {
             return Self::real(R::from_integer(1).div(&self.re, p));
         }
         let norm = self.norm(p);
-        Self { re: self.re.div(&norm, p), im: self.im.neg().div(&norm, p) }
+        Self {
+            re: self.re.div(&norm, p),
+            im: self.im.neg().div(&norm, p),
+        }
     }
 
     /// By repeated squaring; `0^0` is for the caller to refuse.
@@ -140,7 +161,10 @@ impl<R: Real> Complex<R> {
             return Self::real(length);
         }
         let (sin, cos) = self.im.sin_cos(p);
-        Self { re: length.mul(&cos, p), im: length.mul(&sin, p) }
+        Self {
+            re: length.mul(&cos, p),
+            im: length.mul(&sin, p),
+        }
     }
 
     /// The principal logarithm.
@@ -148,19 +172,28 @@ impl<R: Real> Complex<R> {
         if self.is_real() && self.re.sign() == Some(Ordering::Greater) {
             return Self::real(self.re.ln(p));
         }
-        Self { re: self.modulus(p).ln(p), im: self.argument(p) }
+        Self {
+            re: self.modulus(p).ln(p),
+            im: self.argument(p),
+        }
     }
 
     /// The principal square root.
     pub(crate) fn sqrt(&self, p: u32) -> Self {
         if self.is_real() {
             return match self.re.sign() {
-                Some(Ordering::Less) => Self { re: R::zero(), im: self.re.neg().sqrt(p) },
+                Some(Ordering::Less) => Self {
+                    re: R::zero(),
+                    im: self.re.neg().sqrt(p),
+                },
                 Some(_) => Self::real(self.re.sqrt(p)),
                 // Around zero: on the real axis or on the imaginary one.
                 None => {
                     let around = self.re.sqrt(p).widened(&self.re.neg().sqrt(p));
-                    Self { re: around.clone(), im: around }
+                    Self {
+                        re: around.clone(),
+                        im: around,
+                    }
                 }
             };
         }
@@ -173,12 +206,21 @@ impl<R: Real> Complex<R> {
         }
         let im = modulus.sub(&self.re, p).mul(&half, p).sqrt(p);
         match self.im.sign() {
-            Some(Ordering::Greater) => Self { re: self.im.mul(&half, p).div(&im, p), im },
-            Some(Ordering::Less) => Self { re: self.im.mul(&half, p).div(&im, p).neg(), im: im.neg() },
+            Some(Ordering::Greater) => Self {
+                re: self.im.mul(&half, p).div(&im, p),
+                im,
+            },
+            Some(Ordering::Less) => Self {
+                re: self.im.mul(&half, p).div(&im, p).neg(),
+                im: im.neg(),
+            },
             // Across the cut, either root.
             _ => {
                 let around = modulus.sqrt(p).around_zero();
-                Self { re: around.clone(), im: around }
+                Self {
+                    re: around.clone(),
+                    im: around,
+                }
             }
         }
     }
@@ -191,15 +233,27 @@ impl<R: Real> Complex<R> {
         // sin(a + bi) = sin a cosh b + i cos a sinh b
         let half = R::from_integer(1).div(&R::from_integer(2), p);
         let (up, down) = (self.im.exp(p), self.im.neg().exp(p));
-        let (cosh, sinh) = (up.add(&down, p).mul(&half, p), up.sub(&down, p).mul(&half, p));
+        let (cosh, sinh) = (
+            up.add(&down, p).mul(&half, p),
+            up.sub(&down, p).mul(&half, p),
+        );
         (
-            Self { re: sin.mul(&cosh, p), im: cos.mul(&sinh, p) },
-            Self { re: cos.mul(&cosh, p), im: sin.mul(&sinh, p).neg() },
+            Self {
+                re: sin.mul(&cosh, p),
+                im: cos.mul(&sinh, p),
+            },
+            Self {
+                re: cos.mul(&cosh, p),
+                im: sin.mul(&sinh, p).neg(),
+            },
         )
     }
 
     /// Times `i`.
     pub(crate) fn turned(&self) -> Self {
-        Self { re: self.im.neg(), im: self.re.clone() }
+        Self {
+            re: self.im.neg(),
+            im: self.re.clone(),
+        }
     }
 }

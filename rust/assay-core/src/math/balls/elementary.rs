@@ -43,7 +43,10 @@ fn inverse_series(n: u32, bits: u32, alternating: bool) -> IBig {
 fn stored_pi() -> &'static IBig {
     static PI: OnceLock<IBig> = OnceLock::new();
     PI.get_or_init(|| {
-        let (a, b) = (inverse_series(5, CONSTANT_BITS, true), inverse_series(239, CONSTANT_BITS, true));
+        let (a, b) = (
+            inverse_series(5, CONSTANT_BITS, true),
+            inverse_series(239, CONSTANT_BITS, true),
+        );
         a * 16 - b * 4
     })
 }
@@ -64,7 +67,11 @@ fn constant(stored: &IBig, bits: u32) -> IBig {
 
 pub(super) fn pi(precision: u32) -> Big {
     let bits = precision.min(CONSTANT_BITS - 40);
-    Big::new(constant(stored_pi(), bits), -i64::from(bits), Mag::power_of_two(-i64::from(bits)))
+    Big::new(
+        constant(stored_pi(), bits),
+        -i64::from(bits),
+        Mag::power_of_two(-i64::from(bits)),
+    )
 }
 
 /// `a * b` in fixed point.
@@ -78,7 +85,11 @@ fn nearest(numerator: &IBig, denominator: &IBig) -> IBig {
     let divisor = denominator << 1usize;
     let quotient = &doubled / &divisor;
     // Division cuts towards zero; the floor is wanted.
-    if doubled < IBig::ZERO && &quotient * &divisor != doubled { quotient - IBig::ONE } else { quotient }
+    if doubled < IBig::ZERO && &quotient * &divisor != doubled {
+        quotient - IBig::ONE
+    } else {
+        quotient
+    }
 }
 
 /// How often an argument is halved before its series: about the square root of the work.
@@ -88,7 +99,10 @@ fn halvings(bits: u32) -> u32 {
 
 pub(super) fn exp(x: &Big, precision: u32) -> Big {
     let top = x.top();
-    if x.radius().is_infinite() || top > 58 || x.radius().exponent().is_some_and(|exponent| exponent > 0) {
+    if x.radius().is_infinite()
+        || top > 58
+        || x.radius().exponent().is_some_and(|exponent| exponent > 0)
+    {
         // A radius of one or more says too little, and e^(2^58) is beyond what is followed.
         return Big::entire();
     }
@@ -115,14 +129,21 @@ pub(super) fn exp(x: &Big, precision: u32) -> Big {
         sum = (&sum << 1usize) + product(&sum, &sum, bits);
     }
     let value = sum + (IBig::ONE << bits as usize);
-    let Ok(shift) = i64::try_from(&count) else { return Big::entire() };
+    let Ok(shift) = i64::try_from(&count) else {
+        return Big::entire();
+    };
     // All errors: below 2^(halve + 2) * (terms + 4) + 2^(extra + 2) units, well under 2^(2 halve + extra + 16).
     let error = i64::from(2 * halve + extra + 16) - i64::from(bits) + shift;
     let exponent = shift - i64::from(bits);
     let own = Big::new(value.clone(), exponent, Mag::power_of_two(error));
     // |e^(x+h) - e^x| <= e^x h e^h <= 4 e^x h for h <= 1
     let spread = own.above().mul(x.radius()).mul(Mag::power_of_two(2));
-    Big::rounded(value, exponent, Mag::power_of_two(error).add(spread), precision)
+    Big::rounded(
+        value,
+        exponent,
+        Mag::power_of_two(error).add(spread),
+        precision,
+    )
 }
 
 /// The logarithm of the midpoint, which is positive.
@@ -156,7 +177,12 @@ pub(super) fn ln(x: &Big, precision: u32) -> Big {
     let logarithm = (sum << (halve + 1) as usize) + constant(stored_ln2(), bits) * shift;
     // (terms + 6) 2^(halve + 1) from the series, |shift| from ln 2: below 2^(2 halve + extra + 16) units.
     let error = i64::from(2 * halve + extra + 16) - i64::from(bits);
-    Big::rounded(logarithm, -i64::from(bits), Mag::power_of_two(error), precision)
+    Big::rounded(
+        logarithm,
+        -i64::from(bits),
+        Mag::power_of_two(error),
+        precision,
+    )
 }
 
 pub(super) fn sin_cos(x: &Big, precision: u32) -> (Big, Big) {
@@ -225,7 +251,11 @@ pub(super) fn atan(x: &Big, precision: u32) -> Big {
         let inverse = Big::from_integer(1).div(x, working);
         if !inverse.is_entire() {
             let right = pi(working).mul(&Big::new(IBig::ONE, -1, Mag::ZERO), working);
-            let right = if x.sign() == Some(Ordering::Less) { right.neg() } else { right };
+            let right = if x.sign() == Some(Ordering::Less) {
+                right.neg()
+            } else {
+                right
+            };
             return right.sub(&atan_small(&inverse, working), precision);
         }
     }
@@ -257,5 +287,10 @@ fn atan_small(x: &Big, precision: u32) -> Big {
     }
     // (terms + 4) 2^halve units, and the derivative is at most one.
     let error = i64::from(2 * halve + 16) - i64::from(bits);
-    Big::rounded(sum << halve as usize, -i64::from(bits), Mag::power_of_two(error).add(x.radius()), precision)
+    Big::rounded(
+        sum << halve as usize,
+        -i64::from(bits),
+        Mag::power_of_two(error).add(x.radius()),
+        precision,
+    )
 }

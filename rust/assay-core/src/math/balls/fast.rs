@@ -24,7 +24,11 @@ const TINY: f64 = 1e-290;
 
 impl Fast {
     fn new(mid: f64, radius: f64) -> Self {
-        if mid.is_finite() && radius.is_finite() { Self { mid, radius } } else { Self::entire() }
+        if mid.is_finite() && radius.is_finite() {
+            Self { mid, radius }
+        } else {
+            Self::entire()
+        }
     }
 
     /// The result of one operation, with a relative error of its own on top of what its arguments bring.
@@ -39,23 +43,37 @@ impl Fast {
 
 impl Real for Fast {
     fn zero() -> Self {
-        Self { mid: 0.0, radius: 0.0 }
+        Self {
+            mid: 0.0,
+            radius: 0.0,
+        }
     }
 
     fn entire() -> Self {
-        Self { mid: 0.0, radius: f64::INFINITY }
+        Self {
+            mid: 0.0,
+            radius: f64::INFINITY,
+        }
     }
 
     fn from_integer(value: i64) -> Self {
         let mid = value as f64;
-        if value.unsigned_abs() < 1 << 53 { Self { mid, radius: 0.0 } } else { Self::rounded(mid, 0.0, ROUNDING) }
+        if value.unsigned_abs() < 1 << 53 {
+            Self { mid, radius: 0.0 }
+        } else {
+            Self::rounded(mid, 0.0, ROUNDING)
+        }
     }
 
     fn from_rational(value: &RBig, _precision: u32) -> Self {
         let (top, bottom) = (value.numerator(), value.denominator());
         if let (Ok(top), Ok(bottom)) = (i64::try_from(top), i64::try_from(bottom)) {
             let whole = Self::from_integer(top);
-            return if bottom == 1 { whole } else { whole.div(&Self::from_integer(bottom), 53) };
+            return if bottom == 1 {
+                whole
+            } else {
+                whole.div(&Self::from_integer(bottom), 53)
+            };
         }
         let log = value.numerator().bit_len() as i64 - bottom.bit_len() as i64;
         if log.unsigned_abs() > 900 || value.log2_bounds().0.is_nan() {
@@ -65,7 +83,10 @@ impl Real for Fast {
     }
 
     fn pi(_precision: u32) -> Self {
-        Self { mid: std::f64::consts::PI, radius: 1e-15 }
+        Self {
+            mid: std::f64::consts::PI,
+            radius: 1e-15,
+        }
     }
 
     fn add(&self, other: &Self, _precision: u32) -> Self {
@@ -78,14 +99,21 @@ impl Real for Fast {
         let mid = self.mid + other.mid;
         let radius = self.radius + other.radius;
         // Small integers add exactly, which keeps what is zero exactly zero.
-        if radius == 0.0 && mid.abs() < 1e15 && self.mid.trunc() == self.mid && other.mid.trunc() == other.mid {
+        if radius == 0.0
+            && mid.abs() < 1e15
+            && self.mid.trunc() == self.mid
+            && other.mid.trunc() == other.mid
+        {
             return Self { mid, radius };
         }
         Self::rounded(mid, radius, ROUNDING)
     }
 
     fn neg(&self) -> Self {
-        Self { mid: -self.mid, radius: self.radius }
+        Self {
+            mid: -self.mid,
+            radius: self.radius,
+        }
     }
 
     fn mul(&self, other: &Self, _precision: u32) -> Self {
@@ -93,9 +121,14 @@ impl Real for Fast {
             return Self::zero();
         }
         let mid = self.mid * other.mid;
-        let radius =
-            self.mid.abs() * other.radius + other.mid.abs() * self.radius + self.radius * other.radius;
-        if radius == 0.0 && mid.abs() < 1e15 && self.mid.trunc() == self.mid && other.mid.trunc() == other.mid {
+        let radius = self.mid.abs() * other.radius
+            + other.mid.abs() * self.radius
+            + self.radius * other.radius;
+        if radius == 0.0
+            && mid.abs() < 1e15
+            && self.mid.trunc() == self.mid
+            && other.mid.trunc() == other.mid
+        {
             return Self { mid, radius };
         }
         Self::rounded(mid, radius * (1.0 + ROUNDING), ROUNDING)
@@ -124,7 +157,11 @@ impl Real for Fast {
             let high = (self.mid.abs() + self.radius).sqrt();
             return Self::new(0.0, high * (1.0 + ROUNDING));
         }
-        Self::rounded(self.mid.sqrt(), self.radius / low.sqrt() * (1.0 + 4.0 * ROUNDING), ROUNDING)
+        Self::rounded(
+            self.mid.sqrt(),
+            self.radius / low.sqrt() * (1.0 + 4.0 * ROUNDING),
+            ROUNDING,
+        )
     }
 
     fn exp(&self, _precision: u32) -> Self {
@@ -140,13 +177,20 @@ impl Real for Fast {
         if low.is_nan() || low <= TINY {
             return Self::entire();
         }
-        Self::rounded(self.mid.ln(), self.radius / low * (1.0 + 4.0 * ROUNDING) + f64::EPSILON, LIBRARY)
+        Self::rounded(
+            self.mid.ln(),
+            self.radius / low * (1.0 + 4.0 * ROUNDING) + f64::EPSILON,
+            LIBRARY,
+        )
     }
 
     fn sin_cos(&self, _precision: u32) -> (Self, Self) {
         // Beyond this the library's own reduction is not to be relied on.
         if self.radius > 1.0 || self.mid.abs() > 1e6 {
-            let unit = Self { mid: 0.0, radius: 1.0 };
+            let unit = Self {
+                mid: 0.0,
+                radius: 1.0,
+            };
             return (unit, unit);
         }
         let (sin, cos) = self.mid.sin_cos();
@@ -156,7 +200,10 @@ impl Real for Fast {
 
     fn atan(&self, _precision: u32) -> Self {
         if self.is_entire() {
-            return Self { mid: 0.0, radius: 2.0 };
+            return Self {
+                mid: 0.0,
+                radius: 2.0,
+            };
         }
         Self::rounded(self.mid.atan(), self.radius, LIBRARY)
     }
@@ -176,7 +223,11 @@ impl Real for Fast {
         if self.mid.abs() <= self.radius {
             return None;
         }
-        Some(if self.mid < 0.0 { Ordering::Less } else { Ordering::Greater })
+        Some(if self.mid < 0.0 {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        })
     }
 
     fn is_disjoint(&self, other: &Self) -> bool {
@@ -185,8 +236,13 @@ impl Real for Fast {
     }
 
     fn floor(&self) -> Option<IBig> {
-        let (low, high) = ((self.mid - self.radius).floor(), (self.mid + self.radius).floor());
-        (low == high && low.abs() < 1e15 && (self.radius == 0.0 || (self.mid - self.mid.round()).abs() > self.radius))
+        let (low, high) = (
+            (self.mid - self.radius).floor(),
+            (self.mid + self.radius).floor(),
+        );
+        (low == high
+            && low.abs() < 1e15
+            && (self.radius == 0.0 || (self.mid - self.mid.round()).abs() > self.radius))
             .then(|| IBig::from(low as i64))
     }
 
@@ -195,7 +251,10 @@ impl Real for Fast {
     }
 
     fn widened(&self, other: &Self) -> Self {
-        Self::new(self.mid, (self.radius + other.mid.abs() + other.radius) * (1.0 + ROUNDING))
+        Self::new(
+            self.mid,
+            (self.radius + other.mid.abs() + other.radius) * (1.0 + ROUNDING),
+        )
     }
 
     fn price(_precision: u32) -> (u64, u64) {

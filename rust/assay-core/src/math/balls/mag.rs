@@ -15,8 +15,14 @@ const UP: f64 = 1.0 + 8.0 * f64::EPSILON;
 const MAX_EXPONENT: i64 = 1 << 60;
 
 impl Mag {
-    pub(crate) const ZERO: Self = Self { mantissa: 0.0, exponent: 0 };
-    pub(crate) const INFINITE: Self = Self { mantissa: f64::INFINITY, exponent: 0 };
+    pub(crate) const ZERO: Self = Self {
+        mantissa: 0.0,
+        exponent: 0,
+    };
+    pub(crate) const INFINITE: Self = Self {
+        mantissa: f64::INFINITY,
+        exponent: 0,
+    };
 
     /// An upper bound of `mantissa * 2^exponent`, `mantissa >= 0`.
     pub(crate) fn new(mantissa: f64, exponent: i64) -> Self {
@@ -26,7 +32,10 @@ impl Mag {
         if !mantissa.is_finite() || !(-MAX_EXPONENT..=MAX_EXPONENT).contains(&exponent) {
             // Too small rounds up to the smallest bound there is, too large to infinity.
             return if mantissa.is_finite() && exponent < 0 {
-                Self { mantissa: 1.0, exponent: -MAX_EXPONENT }
+                Self {
+                    mantissa: 1.0,
+                    exponent: -MAX_EXPONENT,
+                }
             } else {
                 Self::INFINITE
             };
@@ -35,7 +44,10 @@ impl Mag {
         let bits = mantissa.to_bits();
         let shift = ((bits >> 52) & 0x7ff) as i64 - 1023;
         let mantissa = f64::from_bits((bits & !(0x7ff << 52)) | (1023 << 52));
-        Self { mantissa, exponent: exponent + shift }
+        Self {
+            mantissa,
+            exponent: exponent + shift,
+        }
     }
 
     /// `2^exponent`.
@@ -69,9 +81,16 @@ impl Mag {
         if other.is_zero() || self.is_infinite() {
             return self;
         }
-        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
+        let (high, low) = if self.exponent >= other.exponent {
+            (self, other)
+        } else {
+            (other, self)
+        };
         let distance = (high.exponent - low.exponent).min(64) as i32;
-        Self::new((high.mantissa + low.mantissa * 2f64.powi(-distance)) * UP, high.exponent)
+        Self::new(
+            (high.mantissa + low.mantissa * 2f64.powi(-distance)) * UP,
+            high.exponent,
+        )
     }
 
     pub(crate) fn mul(self, other: Self) -> Self {
@@ -81,7 +100,10 @@ impl Mag {
         if self.is_infinite() || other.is_infinite() {
             return Self::INFINITE;
         }
-        Self::new(self.mantissa * other.mantissa * UP, self.exponent + other.exponent)
+        Self::new(
+            self.mantissa * other.mantissa * UP,
+            self.exponent + other.exponent,
+        )
     }
 
     /// `self / lower` for a lower bound `lower` of a positive number.
@@ -95,7 +117,10 @@ impl Mag {
         if lower.is_infinite() {
             return Self::power_of_two(-MAX_EXPONENT);
         }
-        Self::new(self.mantissa / lower.mantissa * UP, self.exponent - lower.exponent)
+        Self::new(
+            self.mantissa / lower.mantissa * UP,
+            self.exponent - lower.exponent,
+        )
     }
 
     pub(crate) fn sqrt(self) -> Self {
@@ -103,7 +128,11 @@ impl Mag {
             return self;
         }
         let odd = self.exponent.rem_euclid(2);
-        let mantissa = if odd == 1 { self.mantissa * 2.0 } else { self.mantissa };
+        let mantissa = if odd == 1 {
+            self.mantissa * 2.0
+        } else {
+            self.mantissa
+        };
         Self::new(mantissa.sqrt() * UP, (self.exponent - odd) / 2)
     }
 }
@@ -116,7 +145,12 @@ impl PartialEq for Mag {
 
 impl PartialOrd for Mag {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        let rank = |mag: &Self| (u8::from(!mag.is_zero()) + u8::from(mag.is_infinite()), mag.exponent);
+        let rank = |mag: &Self| {
+            (
+                u8::from(!mag.is_zero()) + u8::from(mag.is_infinite()),
+                mag.exponent,
+            )
+        };
         let (a, b) = (rank(self), rank(other));
         if a.0 != 1 || b.0 != 1 {
             return Some(a.0.cmp(&b.0));

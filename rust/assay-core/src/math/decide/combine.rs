@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::math::{Outcome, Stage, Verdict};
 
 /// Both must hold: one difference is enough to differ.
-pub(super) fn all(a: Verdict, b: Verdict) -> Verdict {
+pub(in crate::math) fn all(a: Verdict, b: Verdict) -> Verdict {
     match (a.outcome, b.outcome) {
         (Outcome::Different, _) => a,
         (_, Outcome::Different) => b,
@@ -13,21 +13,14 @@ pub(super) fn all(a: Verdict, b: Verdict) -> Verdict {
         (_, Outcome::Undecided) => b,
         (Outcome::Equal, Outcome::Equal) => {
             let probable = a.probable || b.probable;
-            let mut later = if rank(a.stage).cmp(&rank(b.stage)) == Ordering::Less { b } else { a };
+            let mut later = if rank(a.stage).cmp(&rank(b.stage)) == Ordering::Less {
+                b
+            } else {
+                a
+            };
             later.probable = probable;
             later
         }
-    }
-}
-
-/// One is enough to be equal; an undecided one leaves it open.
-pub(super) fn any(a: Verdict, b: Verdict) -> Verdict {
-    match (a.outcome, b.outcome) {
-        (Outcome::Equal, _) => a,
-        (_, Outcome::Equal) => b,
-        (Outcome::Undecided, _) => a,
-        (_, Outcome::Undecided) => b,
-        _ => a,
     }
 }
 

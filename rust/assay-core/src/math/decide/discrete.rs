@@ -20,7 +20,10 @@ pub(super) fn discrete_symbols(expr: &Expr, names: &mut Vec<Box<str>>) {
             discrete_symbols(base, names);
             discrete_symbols(exponent, names);
         }
-        Expr::Neg(inner) | Expr::Percent(inner) | Expr::Degrees(inner) | Expr::PlusMinus(_, inner) => {
+        Expr::Neg(inner)
+        | Expr::Percent(inner)
+        | Expr::Degrees(inner)
+        | Expr::PlusMinus(_, inner) => {
             discrete_symbols(inner, names);
         }
         Expr::Call(function, arguments) => {
@@ -42,16 +45,28 @@ pub(super) fn discrete_symbols(expr: &Expr, names: &mut Vec<Box<str>>) {
                 discrete_symbols(argument, names);
             }
         }
-        Expr::Bind { binder, variable, lower, upper, body } => {
+        Expr::Bind {
+            binder,
+            variable,
+            lower,
+            upper,
+            body,
+        } => {
             let mut inner = Vec::new();
             if matches!(binder, Binder::Sum | Binder::Product) {
-                lower.iter().chain(upper).for_each(|bound| all_symbols(bound, &mut inner));
+                lower
+                    .iter()
+                    .chain(upper)
+                    .for_each(|bound| all_symbols(bound, &mut inner));
             }
             discrete_symbols(body, &mut inner);
             inner.retain(|name| name != variable);
             names.append(&mut inner);
         }
-        Expr::Matrix(rows) => rows.iter().flatten().for_each(|cell| discrete_symbols(cell, names)),
+        Expr::Matrix(rows) => rows
+            .iter()
+            .flatten()
+            .for_each(|cell| discrete_symbols(cell, names)),
     }
 }
 
@@ -79,7 +94,7 @@ fn is_multiple_of_pi(expr: &Expr) -> bool {
     }
 }
 
-pub(super) fn all_symbols(expr: &Expr, names: &mut Vec<Box<str>>) {
+pub(in crate::math) fn all_symbols(expr: &Expr, names: &mut Vec<Box<str>>) {
     match expr {
         Expr::Symbol(name) => names.push(name.clone()),
         Expr::Number(_) | Expr::Constant(_) => {}
@@ -90,16 +105,31 @@ pub(super) fn all_symbols(expr: &Expr, names: &mut Vec<Box<str>>) {
             all_symbols(a, names);
             all_symbols(b, names);
         }
-        Expr::Neg(inner) | Expr::Percent(inner) | Expr::Degrees(inner) | Expr::PlusMinus(_, inner) => {
+        Expr::Neg(inner)
+        | Expr::Percent(inner)
+        | Expr::Degrees(inner)
+        | Expr::PlusMinus(_, inner) => {
             all_symbols(inner, names);
         }
-        Expr::Bind { variable, lower, upper, body, .. } => {
+        Expr::Bind {
+            variable,
+            lower,
+            upper,
+            body,
+            ..
+        } => {
             let mut inner = Vec::new();
-            lower.iter().chain(upper).for_each(|bound| all_symbols(bound, &mut inner));
+            lower
+                .iter()
+                .chain(upper)
+                .for_each(|bound| all_symbols(bound, &mut inner));
             all_symbols(body, &mut inner);
             inner.retain(|name| name != variable);
             names.append(&mut inner);
         }
-        Expr::Matrix(rows) => rows.iter().flatten().for_each(|cell| all_symbols(cell, names)),
+        Expr::Matrix(rows) => rows
+            .iter()
+            .flatten()
+            .for_each(|cell| all_symbols(cell, names)),
     }
 }

@@ -96,7 +96,10 @@ pub(super) fn first_look(arena: &Arena, a: Id, b: Id, seed: u64) -> Step<FirstLo
         }
         if pair.is_real() {
             if pair.is_disjoint() {
-                return Ok(FirstLook { values: Values::Different, points: Vec::new() });
+                return Ok(FirstLook {
+                    values: Values::Different,
+                    points: Vec::new(),
+                });
             }
             real.push(point);
         } else {
@@ -106,17 +109,25 @@ pub(super) fn first_look(arena: &Arena, a: Id, b: Id, seed: u64) -> Step<FirstLo
     }
     if real.is_empty() {
         if complex_differ {
-            return Ok(FirstLook { values: Values::Different, points: Vec::new() });
+            return Ok(FirstLook {
+                values: Values::Different,
+                points: Vec::new(),
+            });
         }
         real = complex;
     }
     if real.is_empty() {
         // Nothing in f64: large values, or poles. The closer look may see more.
-        real = [Region::Positive, Region::Mixed].map(|region| points::point(&names, region, seed)).into();
+        real = [Region::Positive, Region::Mixed]
+            .map(|region| points::point(&names, region, seed))
+            .into();
     } else if real.len() == 1 {
         real.push(points::point(&names, Region::Positive, points::step(seed)));
     }
-    Ok(FirstLook { values: Values::Open, points: real })
+    Ok(FirstLook {
+        values: Values::Open,
+        points: real,
+    })
 }
 
 fn constant_look(arena: &Arena, a: Id, b: Id) -> Step<FirstLook> {
@@ -124,8 +135,15 @@ fn constant_look(arena: &Arena, a: Id, b: Id) -> Step<FirstLook> {
     let mut evaluator = Evaluator::<Fast>::new(arena, &point, 53);
     let (left, right) = (evaluator.evaluate(a)?, evaluator.evaluate(b)?);
     let different = left.value.is_disjoint(&right.value);
-    let values = if different { Values::Different } else { Values::Open };
-    Ok(FirstLook { values, points: vec![point] })
+    let values = if different {
+        Values::Different
+    } else {
+        Values::Open
+    };
+    Ok(FirstLook {
+        values,
+        points: vec![point],
+    })
 }
 
 /// With 320 bits, and 1,024 where those do not tell.
@@ -162,7 +180,12 @@ fn look_at(arena: &Arena, a: Id, b: Id, point: &Point) -> Step<Values> {
         let hidden = (longest - 64).max(evaluator.widest_exponent() - 64).max(0);
         let wanted = AGREEMENT + 2 * hidden;
         let (a, b) = (&pair.a.value, &pair.b.value);
-        let scale = [&a.re, &a.im].iter().filter_map(|part| part.above().exponent()).max().unwrap_or(0).max(0);
+        let scale = [&a.re, &a.im]
+            .iter()
+            .filter_map(|part| part.above().exponent())
+            .max()
+            .unwrap_or(0)
+            .max(0);
         let bits = wanted.saturating_sub(scale);
         if a.re.is_close(&b.re, bits) && a.im.is_close(&b.im, bits) {
             return Ok(Values::Close);

@@ -14,11 +14,13 @@ pub(crate) fn step(state: u64) -> u64 {
 
 /// A hash of `text`, started from `seed`.
 pub(crate) fn mix(seed: u64, text: &str) -> u64 {
-    text.as_bytes().chunks(8).fold(step(seed ^ text.len() as u64), |hash, chunk| {
-        let mut word = [0u8; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        step(hash ^ u64::from_le_bytes(word))
-    })
+    text.as_bytes()
+        .chunks(8)
+        .fold(step(seed ^ text.len() as u64), |hash, chunk| {
+            let mut word = [0u8; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            step(hash ^ u64::from_le_bytes(word))
+        })
 }
 
 /// The seed of a comparison: the same whichever side comes first.
@@ -41,8 +43,13 @@ pub(super) enum Region {
     Negative,
 }
 
-pub(super) const REGIONS: [Region; 5] =
-    [Region::Positive, Region::Mixed, Region::Unit, Region::Large, Region::Negative];
+pub(super) const REGIONS: [Region; 5] = [
+    Region::Positive,
+    Region::Mixed,
+    Region::Unit,
+    Region::Large,
+    Region::Negative,
+];
 
 /// A point with a value for every symbol: a fraction of 128ths, so that it is exact in `f64`, whose choice depends on
 /// the seed and the symbol's name only.
@@ -61,7 +68,13 @@ pub(super) fn point(symbols: &[Box<str>], region: Region, seed: u64) -> Point {
             }
             Region::Negative => -pick(9, 631),
         };
-        (name.clone(), RBig::from_parts(numerator.into(), 128u8.into()))
+        (
+            name.clone(),
+            RBig::from_parts(numerator.into(), 128u8.into()),
+        )
     });
-    Point { values: values.collect(), seed }
+    Point {
+        values: values.collect(),
+        seed,
+    }
 }

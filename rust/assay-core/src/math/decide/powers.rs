@@ -59,7 +59,10 @@ impl Product {
                     return Ok(false);
                 }
                 self.negative ^= exact::is_negative(value);
-                let sides = [(exact::magnitude(value.numerator()), times), (value.denominator().clone(), -times)];
+                let sides = [
+                    (exact::magnitude(value.numerator()), times),
+                    (value.denominator().clone(), -times),
+                ];
                 for (side, sign) in sides {
                     for (prime, count) in exact::factor::factor(&side, &arena.fuel)? {
                         *self.exponents.entry(prime).or_default() += IBig::from(count) * sign;
@@ -68,7 +71,9 @@ impl Product {
                 Ok(true)
             }
             Node::Pow(base, exponent) => {
-                if let (Node::Call(Function::Factorial, _), Some(count)) = (arena.node(*base), arena.small(*exponent)) {
+                if let (Node::Call(Function::Factorial, _), Some(count)) =
+                    (arena.node(*base), arena.small(*exponent))
+                {
                     return self.take(arena, *base, times.saturating_mul(count));
                 }
                 let Some(prime) = arena.number(*base).and_then(exact::integer) else {
@@ -131,7 +136,8 @@ impl Product {
     fn compare_huge(&self, other: &Self, arena: &mut Arena) -> Step<Option<bool>> {
         for (prime, &exponent) in self.huge.iter().chain(&other.huge) {
             let side = |product: &Self| product.huge.get(prime).copied();
-            let fallback = |product: &Self| product.exponents.get(prime).cloned().unwrap_or_default();
+            let fallback =
+                |product: &Self| product.exponents.get(prime).cloned().unwrap_or_default();
             // Each side's exponent is the written one or the huge one; both on one side do not occur together, since
             // the arena joins powers of one base.
             let (left, right) = match (side(self), side(other)) {
@@ -144,7 +150,11 @@ impl Product {
                 continue;
             }
             let difference = arena.sub(left, right)?;
-            if arena.number(difference).is_some_and(|value| !value.is_zero()) || super::scalar::is_surely_nonzero(arena, difference)? {
+            if arena
+                .number(difference)
+                .is_some_and(|value| !value.is_zero())
+                || super::scalar::is_surely_nonzero(arena, difference)?
+            {
                 return Ok(Some(false));
             }
             if let Some(false) = compare(arena, left, right)? {

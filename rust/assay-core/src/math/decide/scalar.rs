@@ -20,12 +20,14 @@ const WHOLE: [i64; 6] = [2, 3, 4, 5, 7, 10];
 
 impl Comparison<'_> {
     /// Compares two expressions; whatever cannot be settled is undecided.
-    pub(super) fn expressions(&mut self, gold: &Expr, answer: &Expr) -> Verdict {
+    pub(in crate::math) fn expressions(&mut self, gold: &Expr, answer: &Expr) -> Verdict {
         if let (Some(left), Some(right)) = (plain_number(gold), plain_number(answer)) {
             if left == right {
                 return EQUAL_NUMBERS;
             }
-            if matches!((gold, answer), (Expr::Number(a), Expr::Number(b)) if a.written == b.written) && self.is_untolerant() {
+            if matches!((gold, answer), (Expr::Number(a), Expr::Number(b)) if a.written == b.written)
+                && self.is_untolerant()
+            {
                 return DIFFERENT_NUMBERS;
             }
         }
@@ -34,7 +36,13 @@ impl Comparison<'_> {
                 return Verdict::new(Outcome::Equal, Stage::Exact, "both are infinite");
             }
             (None, None) => {}
-            _ => return Verdict::new(Outcome::Different, Stage::Exact, "only one side is that infinity"),
+            _ => {
+                return Verdict::new(
+                    Outcome::Different,
+                    Stage::Exact,
+                    "only one side is that infinity",
+                );
+            }
         }
         let verdict = self.settle(gold, answer);
         if verdict.outcome == Outcome::Equal {
@@ -46,23 +54,40 @@ impl Comparison<'_> {
     /// With real roots first; where complex numbers are about, with principal roots, too.
     fn settle(&mut self, gold: &Expr, answer: &Expr) -> Verdict {
         let verdict = self.stops_to_verdict(|this| this.build_and_compare(gold, answer));
-        if verdict.outcome == Outcome::Equal || !(has_imaginary_unit(gold) || has_imaginary_unit(answer)) {
+        if verdict.outcome == Outcome::Equal
+            || !(has_imaginary_unit(gold) || has_imaginary_unit(answer))
+        {
             return verdict;
         }
         self.arena.roots = Roots::Principal;
         let principal = self.stops_to_verdict(|this| this.build_and_compare(gold, answer));
         self.arena.roots = Roots::Real;
-        if principal.outcome == Outcome::Equal { principal } else { verdict }
+        if principal.outcome == Outcome::Equal {
+            principal
+        } else {
+            verdict
+        }
     }
 
-    fn stops_to_verdict(&mut self, step: impl FnOnce(&mut Self) -> Step<Verdict>) -> Verdict {
+    pub(in crate::math) fn stops_to_verdict(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Step<Verdict>,
+    ) -> Verdict {
         match step(self) {
             Ok(verdict) => verdict,
-            Err(Stop::Fuel) => Verdict::new(Outcome::Undecided, Stage::Fuel, "the work budget is spent"),
-            Err(Stop::Unsupported(what)) => {
-                Verdict::new(Outcome::Undecided, Stage::Numeric, format!("not evaluated: {what}"))
+            Err(Stop::Fuel) => {
+                Verdict::new(Outcome::Undecided, Stage::Fuel, "the work budget is spent")
             }
-            Err(Stop::Undefined(what)) => Verdict::new(Outcome::Different, Stage::Exact, format!("undefined: {what}")),
+            Err(Stop::Unsupported(what)) => Verdict::new(
+                Outcome::Undecided,
+                Stage::Numeric,
+                format!("not evaluated: {what}"),
+            ),
+            Err(Stop::Undefined(what)) => Verdict::new(
+                Outcome::Different,
+                Stage::Exact,
+                format!("undefined: {what}"),
+            ),
         }
     }
 
@@ -76,7 +101,11 @@ impl Comparison<'_> {
             return self.build_both(gold, answer);
         }
         // At six sets of whole numbers, exactly.
-        let mut result = Verdict::new(Outcome::Equal, Stage::Exact, "equal at six sets of whole numbers");
+        let mut result = Verdict::new(
+            Outcome::Equal,
+            Stage::Exact,
+            "equal at six sets of whole numbers",
+        );
         for start in WHOLE {
             let verdict = self.at_whole_numbers(&names, start, gold, answer)?;
             if verdict.outcome != Outcome::Equal {
@@ -88,7 +117,13 @@ impl Comparison<'_> {
         Ok(result)
     }
 
-    fn at_whole_numbers(&mut self, names: &[Box<str>], start: i64, gold: &Expr, answer: &Expr) -> Step<Verdict> {
+    fn at_whole_numbers(
+        &mut self,
+        names: &[Box<str>],
+        start: i64,
+        gold: &Expr,
+        answer: &Expr,
+    ) -> Step<Verdict> {
         let Some((name, rest)) = names.split_first() else {
             return self.build_both(gold, answer);
         };
@@ -114,24 +149,36 @@ impl Comparison<'_> {
             (Built::Scalar(a), Built::Scalar(b)) => self.nodes(a, b),
             (Built::Matrix(a), Built::Matrix(b)) => {
                 if (a.rows, a.columns) != (b.rows, b.columns) {
-                    return Ok(Verdict::new(Outcome::Different, Stage::Structure, "matrices of different shapes"));
+                    return Ok(Verdict::new(
+                        Outcome::Different,
+                        Stage::Structure,
+                        "matrices of different shapes",
+                    ));
                 }
                 let mut all = Verdict::new(Outcome::Equal, Stage::Exact, "the same matrix");
                 for (&x, &y) in a.cells.iter().zip(&b.cells) {
                     let cell = self.nodes(x, y)?;
                     all = super::combine::all(all, cell);
                     if all.outcome == Outcome::Different {
-                        return Ok(Verdict::new(Outcome::Different, Stage::Structure, "an entry differs"));
+                        return Ok(Verdict::new(
+                            Outcome::Different,
+                            Stage::Structure,
+                            "an entry differs",
+                        ));
                     }
                 }
                 Ok(all)
             }
-            _ => Ok(Verdict::new(Outcome::Different, Stage::Structure, "only one side is a matrix")),
+            _ => Ok(Verdict::new(
+                Outcome::Different,
+                Stage::Structure,
+                "only one side is a matrix",
+            )),
         }
     }
 
     /// Compares two nodes: by form, exactly, modulo primes, by values.
-    pub(super) fn nodes(&mut self, a: Id, b: Id) -> Step<Verdict> {
+    pub(in crate::math) fn nodes(&mut self, a: Id, b: Id) -> Step<Verdict> {
         if a == b {
             return self.same_node(a);
         }
@@ -149,22 +196,38 @@ impl Comparison<'_> {
         }
         let look = numeric::first_look(arena, a, b, self.seed)?;
         if look.values == Values::Different {
-            return Ok(Verdict::new(Outcome::Different, Stage::Numeric, "different values"));
+            return Ok(Verdict::new(
+                Outcome::Different,
+                Stage::Numeric,
+                "different values",
+            ));
         }
         match modular::compare(arena, a, b, self.seed)? {
             Agreement::Same => {
                 return Ok(Verdict {
                     probable: true,
-                    ..Verdict::new(Outcome::Equal, Stage::Modular, "equal modulo two 61-bit primes")
+                    ..Verdict::new(
+                        Outcome::Equal,
+                        Stage::Modular,
+                        "equal modulo two 61-bit primes",
+                    )
                 });
             }
             Agreement::Different => {
-                return Ok(Verdict::new(Outcome::Different, Stage::Modular, "different modulo a prime"));
+                return Ok(Verdict::new(
+                    Outcome::Different,
+                    Stage::Modular,
+                    "different modulo a prime",
+                ));
             }
             Agreement::Unknown => {}
         }
         match numeric::closer_look(arena, a, b, &look.points)? {
-            Values::Different => Ok(Verdict::new(Outcome::Different, Stage::Numeric, "different values")),
+            Values::Different => Ok(Verdict::new(
+                Outcome::Different,
+                Stage::Numeric,
+                "different values",
+            )),
             Values::Close => Ok(Verdict {
                 probable: true,
                 ..Verdict::new(Outcome::Equal, Stage::Numeric, "values agree to 200 bits")
@@ -178,9 +241,19 @@ impl Comparison<'_> {
         let difference = self.arena.sub(a, b)?;
         let difference = self.arena.expand_products(difference)?;
         Ok(match self.arena.number(difference) {
-            Some(value) if value.is_zero() => Verdict::new(Outcome::Equal, Stage::Exact, "the difference is zero"),
-            Some(_) => Verdict::new(Outcome::Different, Stage::Exact, "the difference is not zero"),
-            None => Verdict::new(Outcome::Undecided, Stage::Numeric, "values too close or too large to tell apart"),
+            Some(value) if value.is_zero() => {
+                Verdict::new(Outcome::Equal, Stage::Exact, "the difference is zero")
+            }
+            Some(_) => Verdict::new(
+                Outcome::Different,
+                Stage::Exact,
+                "the difference is not zero",
+            ),
+            None => Verdict::new(
+                Outcome::Undecided,
+                Stage::Numeric,
+                "values too close or too large to tell apart",
+            ),
         })
     }
 
@@ -192,24 +265,44 @@ impl Comparison<'_> {
         }
         Ok(match numeric::is_defined(&self.arena, id, self.seed)? {
             Some(true) => EQUAL,
-            Some(false) => Verdict::new(Outcome::Undecided, Stage::Numeric, "neither side is defined"),
-            None => Verdict::new(Outcome::Undecided, Stage::Numeric, "both sides may be undefined"),
+            Some(false) => Verdict::new(
+                Outcome::Undecided,
+                Stage::Numeric,
+                "neither side is defined",
+            ),
+            None => Verdict::new(
+                Outcome::Undecided,
+                Stage::Numeric,
+                "both sides may be undefined",
+            ),
         })
     }
 
     fn is_untolerant(&self) -> bool {
-        !matches!(self.options.tolerance, crate::math::Tolerance::Within { .. })
+        !matches!(
+            self.options.tolerance,
+            crate::math::Tolerance::Within { .. }
+        )
     }
 
     /// Equal by tolerance, or nothing.
     fn with_tolerance(&mut self, gold: &Expr, answer: &Expr) -> Option<Verdict> {
         let allowed = tolerance::allowed(gold, answer, self.options.tolerance)?;
         let within = self.within(gold, answer, allowed).ok()?;
-        within.then(|| Verdict::new(Outcome::Equal, Stage::Tolerance, "within the tolerance of the decimal"))
+        within.then(|| {
+            Verdict::new(
+                Outcome::Equal,
+                Stage::Tolerance,
+                "within the tolerance of the decimal",
+            )
+        })
     }
 
     fn within(&mut self, gold: &Expr, answer: &Expr, allowed: Allowed) -> Step<bool> {
-        let (a, b) = (self.arena.build_scalar(gold)?, self.arena.build_scalar(answer)?);
+        let (a, b) = (
+            self.arena.build_scalar(gold)?,
+            self.arena.build_scalar(answer)?,
+        );
         if self.arena.facts(a).symbolic || self.arena.facts(b).symbolic {
             return Ok(false);
         }
@@ -231,7 +324,8 @@ impl Comparison<'_> {
 }
 
 const EQUAL_NUMBERS: Verdict = Verdict::fixed(Outcome::Equal, Stage::Exact, "the same number");
-const DIFFERENT_NUMBERS: Verdict = Verdict::fixed(Outcome::Different, Stage::Exact, "two different numbers");
+const DIFFERENT_NUMBERS: Verdict =
+    Verdict::fixed(Outcome::Different, Stage::Exact, "two different numbers");
 
 const fn equal_form() -> Verdict {
     Verdict::fixed(Outcome::Equal, Stage::Exact, "the same in normal form")
@@ -261,9 +355,10 @@ fn has_imaginary_unit(expr: &Expr) -> bool {
             parts.iter().any(has_imaginary_unit)
         }
         Expr::Div(a, b) | Expr::Pow(a, b) => has_imaginary_unit(a) || has_imaginary_unit(b),
-        Expr::Neg(inner) | Expr::Percent(inner) | Expr::Degrees(inner) | Expr::PlusMinus(_, inner) => {
-            has_imaginary_unit(inner)
-        }
+        Expr::Neg(inner)
+        | Expr::Percent(inner)
+        | Expr::Degrees(inner)
+        | Expr::PlusMinus(_, inner) => has_imaginary_unit(inner),
         Expr::Bind { body, .. } => has_imaginary_unit(body),
         Expr::Matrix(rows) => rows.iter().flatten().any(has_imaginary_unit),
     }
@@ -279,17 +374,26 @@ fn may_be_undefined(arena: &Arena, id: Id) -> bool {
         Node::Pow(base, exponent) => {
             let safe = matches!(arena.node(*base), Node::Symbol(_))
                 || arena.is_nonzero(*base)
-                || arena.number(*exponent).is_some_and(|value| !exact::is_negative(value) && !value.is_zero());
+                || arena
+                    .number(*exponent)
+                    .is_some_and(|value| !exact::is_negative(value) && !value.is_zero());
             !safe || may_be_undefined(arena, *base) || may_be_undefined(arena, *exponent)
         }
         Node::Call(function, parts) => {
             let total = matches!(
                 function,
-                Function::Sin | Function::Cos | Function::Abs | Function::Floor | Function::Ceil | Function::Factorial
+                Function::Sin
+                    | Function::Cos
+                    | Function::Abs
+                    | Function::Floor
+                    | Function::Ceil
+                    | Function::Factorial
             );
             let safe = total
                 || *function == Function::Ln
-                    && parts.iter().all(|&part| matches!(arena.node(part), Node::Symbol(_) | Node::Number(_)));
+                    && parts
+                        .iter()
+                        .all(|&part| matches!(arena.node(part), Node::Symbol(_) | Node::Number(_)));
             !safe || parts.iter().any(|&part| may_be_undefined(arena, part))
         }
     }
@@ -297,12 +401,19 @@ fn may_be_undefined(arena: &Arena, id: Id) -> bool {
 
 /// Whether a constant is proven not to be zero.
 pub(super) fn is_surely_nonzero(arena: &Arena, id: Id) -> Step<bool> {
-    if matches!(eval::sign(arena, id)?, Some(Ordering::Less | Ordering::Greater)) {
+    if matches!(
+        eval::sign(arena, id)?,
+        Some(Ordering::Less | Ordering::Greater)
+    ) {
         return Ok(true);
     }
     let point = Point::default();
-    let value = Evaluator::<Big>::new(arena, &point, 320).evaluate(id)?.value;
-    Ok(value.is_disjoint(&crate::math::balls::Complex::real(<Big as crate::math::balls::Real>::zero())))
+    let value = Evaluator::<Big>::new(arena, &point, 320)
+        .evaluate(id)?
+        .value;
+    Ok(value.is_disjoint(&crate::math::balls::Complex::real(
+        <Big as crate::math::balls::Real>::zero(),
+    )))
 }
 
 /// The seed of a nested comparison.

@@ -23,16 +23,26 @@ struct Decimal {
 /// The decimal that `expr` is written as: `3.14`, `-0.5`, `12.5%`, `1.2 * 10^5`.
 fn decimal(expr: &Expr) -> Option<Decimal> {
     match expr {
-        Expr::Number(Number { value, written: Written::Decimal { places } }) => {
-            Some(Decimal { places: *places, significant: significant(value, *places) })
-        }
+        Expr::Number(Number {
+            value,
+            written: Written::Decimal { places },
+        }) => Some(Decimal {
+            places: *places,
+            significant: significant(value, *places),
+        }),
         Expr::Neg(inner) => decimal(inner),
-        Expr::Percent(inner) => decimal(inner).map(|decimal| Decimal { places: decimal.places + 2, ..decimal }),
+        Expr::Percent(inner) => decimal(inner).map(|decimal| Decimal {
+            places: decimal.places + 2,
+            ..decimal
+        }),
         Expr::Mul(parts) => match &parts[..] {
             [mantissa, power] => {
                 let decimal = decimal(mantissa)?;
                 let shift = power_of_ten(power)?;
-                Some(Decimal { places: decimal.places.checked_sub(shift)?, ..decimal })
+                Some(Decimal {
+                    places: decimal.places.checked_sub(shift)?,
+                    ..decimal
+                })
             }
             _ => None,
         },
@@ -41,7 +51,9 @@ fn decimal(expr: &Expr) -> Option<Decimal> {
 }
 
 fn power_of_ten(expr: &Expr) -> Option<i32> {
-    let Expr::Pow(base, exponent) = expr else { return None };
+    let Expr::Pow(base, exponent) = expr else {
+        return None;
+    };
     let small = |expr: &Expr| match expr {
         Expr::Number(number) => exact::small(&number.value),
         Expr::Neg(inner) => match &**inner {
@@ -99,8 +111,15 @@ pub(super) fn allowed(gold: &Expr, answer: &Expr, tolerance: Tolerance) -> Optio
             if left.is_none() && right.is_none() {
                 return None;
             }
-            let exact = |value: f64| RBig::try_from(value).ok().filter(|value| !value.is_negative());
-            Some(Allowed::Within { absolute: exact(absolute)?, relative: exact(relative)? })
+            let exact = |value: f64| {
+                RBig::try_from(value)
+                    .ok()
+                    .filter(|value| !value.is_negative())
+            };
+            Some(Allowed::Within {
+                absolute: exact(absolute)?,
+                relative: exact(relative)?,
+            })
         }
     }
 }
@@ -110,7 +129,10 @@ pub(super) fn allowed(gold: &Expr, answer: &Expr, tolerance: Tolerance) -> Optio
 pub(super) enum Allowed {
     Absolute(RBig),
     /// The larger of `absolute` and `relative * |gold|`.
-    Within { absolute: RBig, relative: RBig },
+    Within {
+        absolute: RBig,
+        relative: RBig,
+    },
 }
 
 fn half_unit(places: i32) -> RBig {
@@ -134,7 +156,12 @@ mod tests {
     }
 
     fn third() -> Expr {
-        let number = |value: i64| Expr::Number(Number { value: value.into(), written: Written::Integer });
+        let number = |value: i64| {
+            Expr::Number(Number {
+                value: value.into(),
+                written: Written::Integer,
+            })
+        };
         Expr::Div(Box::new(number(1)), Box::new(number(3)))
     }
 

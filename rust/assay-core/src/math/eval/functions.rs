@@ -113,7 +113,9 @@ impl<R: Real> Evaluator<'_, R> {
             _ => return Err(Stop::Unsupported("that function is not evaluated")),
         };
         let mut values = values.iter();
-        let Some(mut best) = values.next() else { return Ok(Complex::entire()) };
+        let Some(mut best) = values.next() else {
+            return Ok(Complex::entire());
+        };
         for value in values {
             if !(best.is_real() && value.is_real()) {
                 return Ok(Complex::entire());
@@ -130,7 +132,10 @@ impl<R: Real> Evaluator<'_, R> {
     fn floor(&mut self, x: &Complex<R>) -> Step<Complex<R>> {
         self.pay(true)?;
         match x.re.floor().filter(|_| x.is_real()) {
-            Some(whole) => Ok(Complex::real(R::from_rational(&RBig::from(whole), self.precision.max(128)))),
+            Some(whole) => Ok(Complex::real(R::from_rational(
+                &RBig::from(whole),
+                self.precision.max(128),
+            ))),
             None => Ok(Complex::entire()),
         }
     }

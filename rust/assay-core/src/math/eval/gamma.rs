@@ -72,7 +72,11 @@ impl<R: Real> Evaluator<'_, R> {
         }
         let half = R::from_integer(1).div(&R::from_integer(2), p);
         let two_pi = R::pi(p).add(&R::pi(p), p);
-        let mut sum = z.sub(&half, p).mul(&z.ln(p), p).sub(&z, p).add(&half.mul(&two_pi.ln(p), p), p);
+        let mut sum = z
+            .sub(&half, p)
+            .mul(&z.ln(p), p)
+            .sub(&z, p)
+            .add(&half.mul(&two_pi.ln(p), p), p);
         let inverse = R::from_integer(1).div(&z, p);
         let square = inverse.mul(&inverse, p);
         let mut power = inverse;
@@ -105,7 +109,10 @@ impl<R: Real> Evaluator<'_, R> {
         let mut term = RBig::ONE;
         let mut partial = vec![RBig::ONE];
         for i in 1..=n {
-            let ratio = RBig::from_parts(IBig::from(4 * (n + i - 1) * (n - i + 1)), UBig::from(2 * i * (2 * i - 1)));
+            let ratio = RBig::from_parts(
+                IBig::from(4 * (n + i - 1) * (n - i + 1)),
+                UBig::from(2 * i * (2 * i - 1)),
+            );
             term *= ratio;
             let last = partial.last().cloned().unwrap_or_default();
             partial.push(last + &term);
@@ -117,15 +124,28 @@ impl<R: Real> Evaluator<'_, R> {
             self.pay(true)?;
             self.pay(true)?;
             let weight = R::from_rational(&(&total - part), p);
-            let power = R::from_integer(k as i64 + 1).ln(p).mul(&s.re.neg(), p).exp(p);
+            let power = R::from_integer(k as i64 + 1)
+                .ln(p)
+                .mul(&s.re.neg(), p)
+                .exp(p);
             let value = weight.mul(&power, p);
-            sum = if k % 2 == 0 { sum.add(&value, p) } else { sum.sub(&value, p) };
+            sum = if k % 2 == 0 {
+                sum.add(&value, p)
+            } else {
+                sum.sub(&value, p)
+            };
         }
         let two = R::from_integer(2);
-        let base = R::from_integer(1).sub(&R::from_integer(1).sub(&s.re, p).mul(&two.ln(p), p).exp(p), p);
+        let base = R::from_integer(1).sub(
+            &R::from_integer(1).sub(&s.re, p).mul(&two.ln(p), p).exp(p),
+            p,
+        );
         // 5.8 < 3 + sqrt 8
         let error = (0..n).fold(R::from_integer(3), |error, _| {
-            error.mul(&R::from_rational(&RBig::from_parts(10.into(), UBig::from(58u8)), 64), 64)
+            error.mul(
+                &R::from_rational(&RBig::from_parts(10.into(), UBig::from(58u8)), 64),
+                64,
+            )
         });
         let sum = sum.div(&R::from_rational(&total, p), p).widened(&error);
         Ok(Complex::real(sum.div(&base, p)))

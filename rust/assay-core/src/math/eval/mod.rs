@@ -40,19 +40,30 @@ pub(crate) struct Evaluator<'a, R> {
 
 impl<'a, R: Real> Evaluator<'a, R> {
     pub(crate) fn new(arena: &'a Arena, point: &'a Point, precision: u32) -> Self {
-        Self { arena, point, precision, known: Vec::new(), left_reals: false }
+        Self {
+            arena,
+            point,
+            precision,
+            known: Vec::new(),
+            left_reals: false,
+        }
     }
 
     pub(crate) fn evaluate(&mut self, id: Id) -> Step<Valued<R>> {
         self.known.resize(self.arena.len(), None);
         self.left_reals = false;
         let value = self.value(id)?;
-        Ok(Valued { value, left_reals: self.left_reals })
+        Ok(Valued {
+            value,
+            left_reals: self.left_reals,
+        })
     }
 
     fn pay(&self, transcendental: bool) -> Step<()> {
         let (product, function) = R::price(self.precision);
-        self.arena.fuel.spend(if transcendental { function } else { product })
+        self.arena
+            .fuel
+            .spend(if transcendental { function } else { product })
     }
 
     fn value(&mut self, id: Id) -> Step<Complex<R>> {
@@ -62,7 +73,10 @@ impl<'a, R: Real> Evaluator<'a, R> {
         }
         let outer = std::mem::take(&mut self.left_reals);
         let value = self.compute(id)?;
-        self.known[id.index()] = Some(Valued { value: value.clone(), left_reals: self.left_reals });
+        self.known[id.index()] = Some(Valued {
+            value: value.clone(),
+            left_reals: self.left_reals,
+        });
         self.left_reals |= outer;
         Ok(value)
     }
@@ -83,7 +97,8 @@ impl<'a, R: Real> Evaluator<'a, R> {
             }
             Node::Constant(Constant::I) => Ok(Complex::new(R::zero(), R::from_integer(1))),
             Node::Constant(Constant::Infinity) => Err(Stop::Undefined("infinity inside a formula")),
-            Node::Symbol(name) => match self.point.values.iter().find(|(symbol, _)| symbol == name) {
+            Node::Symbol(name) => match self.point.values.iter().find(|(symbol, _)| symbol == name)
+            {
                 Some((_, value)) => Ok(Complex::real(R::from_rational(value, p))),
                 None => Err(Stop::Unsupported("a symbol without a value")),
             },
@@ -176,7 +191,11 @@ impl<'a, R: Real> Evaluator<'a, R> {
         if base.is_real() && base.re.sign() == Some(Ordering::Less) {
             if exponent.denominator().bit(0) && self.arena.roots == Roots::Real {
                 let root = base.neg().ln(p).mul(&power, p).exp(p);
-                return Ok(if exponent.numerator().bit(0) { root.neg() } else { root });
+                return Ok(if exponent.numerator().bit(0) {
+                    root.neg()
+                } else {
+                    root
+                });
             }
             self.left_reals = true;
         }
@@ -215,7 +234,11 @@ pub(crate) fn sign(arena: &Arena, id: Id) -> Step<Option<Ordering>> {
         return Ok(Some(Ordering::Equal));
     }
     if let Some(value) = arena.number(id) {
-        return Ok(Some(if exact::is_negative(value) { Ordering::Less } else { Ordering::Greater }));
+        return Ok(Some(if exact::is_negative(value) {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        }));
     }
     if arena.facts(id).symbolic {
         return Ok(None);

@@ -57,7 +57,11 @@ fn factor_small(
     if rest > 1 {
         let whole = UBig::from(rest);
         // Below the square of the last trial divisor it is prime.
-        factors.push(if rest < prime * prime { (whole, 1) } else { perfect_power(whole, fuel)? });
+        factors.push(if rest < prime * prime {
+            (whole, 1)
+        } else {
+            perfect_power(whole, fuel)?
+        });
     }
     Ok(factors)
 }
@@ -78,7 +82,9 @@ fn perfect_power(value: UBig, fuel: &Fuel) -> Step<(UBig, u64)> {
     let mut exponent = 1;
     for degree in [2usize, 3, 5, 7, 11, 13] {
         while base.bit_len() > 9 * degree {
-            let Some(root) = super::exact_root(&base, degree, fuel)? else { break };
+            let Some(root) = super::exact_root(&base, degree, fuel)? else {
+                break;
+            };
             base = root;
             exponent *= degree as u64;
         }
@@ -101,12 +107,25 @@ mod tests {
 
     #[test]
     fn factors_multiply_back() {
-        for value in [1u64, 2, 12, 97, 360, 1_018_081, 1_000_003, 1_022_121, 999_999_999_989, 18_446_744_073_709_551_557] {
+        for value in [
+            1u64,
+            2,
+            12,
+            97,
+            360,
+            1_018_081,
+            1_000_003,
+            1_022_121,
+            999_999_999_989,
+            18_446_744_073_709_551_557,
+        ] {
             let value = UBig::from(value);
             let product = factor(&value, &Fuel::new(BUDGET))
                 .expect("within the budget")
                 .iter()
-                .fold(UBig::ONE, |product, (base, count)| product * base.pow(*count as usize));
+                .fold(UBig::ONE, |product, (base, count)| {
+                    product * base.pow(*count as usize)
+                });
             assert_eq!(product, value);
         }
     }
@@ -114,6 +133,9 @@ mod tests {
     #[test]
     fn long_numbers_have_small_primes_and_a_cofactor() {
         let value = UBig::from(10u32).pow(60) * UBig::from(10_007u32).pow(6);
-        assert_eq!(pairs(&value), [("2".into(), 60), ("5".into(), 60), ("10007".into(), 6)]);
+        assert_eq!(
+            pairs(&value),
+            [("2".into(), 60), ("5".into(), 60), ("10007".into(), 6)]
+        );
     }
 }

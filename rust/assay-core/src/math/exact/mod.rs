@@ -2,7 +2,7 @@
 
 pub(crate) mod factor;
 
-use dashu::base::{Abs as _, BitTest as _, Gcd as _, Signed as _, Sign};
+use dashu::base::{Abs as _, BitTest as _, Gcd as _, Sign, Signed as _};
 use dashu::integer::{IBig, UBig};
 use dashu::rational::RBig;
 
@@ -28,7 +28,10 @@ pub(crate) fn magnitude(value: &IBig) -> UBig {
 
 /// Bits of the longer of numerator and denominator.
 pub(crate) fn bits(value: &RBig) -> usize {
-    value.numerator().bit_len().max(value.denominator().bit_len())
+    value
+        .numerator()
+        .bit_len()
+        .max(value.denominator().bit_len())
 }
 
 pub(crate) fn is_negative(value: &RBig) -> bool {
@@ -84,13 +87,26 @@ pub(crate) fn power(base: &RBig, exponent: i64, fuel: &Fuel) -> Step<Option<RBig
     if bits(base) > 1 && (bits(base) as u64).saturating_mul(count) > MAX_BITS as u64 {
         return Ok(None);
     }
-    fuel.spend_product(bits(base) * count.min(MAX_BITS as u64) as usize, 64 + bits(base))?;
+    fuel.spend_product(
+        bits(base) * count.min(MAX_BITS as u64) as usize,
+        64 + bits(base),
+    )?;
     let even = count.is_multiple_of(2);
     let (numerator, denominator) = (magnitude(base.numerator()), base.denominator());
     // Only plus and minus one reach here with a count beyond the budget, and their powers need no loop.
-    let raise = |part: &UBig| if part.is_one() { UBig::ONE } else { part.pow(count as usize) };
+    let raise = |part: &UBig| {
+        if part.is_one() {
+            UBig::ONE
+        } else {
+            part.pow(count as usize)
+        }
+    };
     let (top, bottom) = (raise(&numerator), raise(denominator));
-    let sign = if base.is_negative() && !even { Sign::Negative } else { Sign::Positive };
+    let sign = if base.is_negative() && !even {
+        Sign::Negative
+    } else {
+        Sign::Positive
+    };
     Ok(Some(if exponent > 0 {
         RBig::from_parts(IBig::from_parts(sign, top), bottom)
     } else {
@@ -130,7 +146,10 @@ pub(crate) fn product(from: u64, to: u64, step: u64, fuel: &Fuel) -> Step<UBig> 
         return Ok(value);
     }
     let middle = from + count / 2 * step;
-    let (left, right) = (product(from, middle, step, fuel)?, product(middle + step, to, step, fuel)?);
+    let (left, right) = (
+        product(from, middle, step, fuel)?,
+        product(middle + step, to, step, fuel)?,
+    );
     fuel.spend_product(left.bit_len(), right.bit_len())?;
     Ok(left * right)
 }
@@ -212,10 +231,19 @@ mod tests {
         let fuel = Fuel::new(BUDGET);
         assert_eq!(power(&number(-2, 3), 3, &fuel), Ok(Some(number(-8, 27))));
         assert_eq!(power(&number(-2, 3), -2, &fuel), Ok(Some(number(9, 4))));
-        assert_eq!(power(&number(-1, 1), i64::MAX, &fuel), Ok(Some(number(-1, 1))));
+        assert_eq!(
+            power(&number(-1, 1), i64::MAX, &fuel),
+            Ok(Some(number(-1, 1)))
+        );
         assert_eq!(power(&number(2, 1), 1 << 40, &fuel), Ok(None));
-        assert!(matches!(power(&RBig::ZERO, 0, &fuel), Err(Stop::Undefined(_))));
-        assert!(matches!(power(&RBig::ZERO, -1, &fuel), Err(Stop::Undefined(_))));
+        assert!(matches!(
+            power(&RBig::ZERO, 0, &fuel),
+            Err(Stop::Undefined(_))
+        ));
+        assert!(matches!(
+            power(&RBig::ZERO, -1, &fuel),
+            Err(Stop::Undefined(_))
+        ));
         assert_eq!(power(&RBig::ZERO, 5, &fuel), Ok(Some(RBig::ZERO)));
     }
 
@@ -223,23 +251,35 @@ mod tests {
     fn combinatorics() {
         let fuel = Fuel::new(BUDGET);
         assert_eq!(factorial(0, &fuel), Ok(Some(UBig::ONE)));
-        assert_eq!(factorial(20, &fuel), Ok(Some(UBig::from(2_432_902_008_176_640_000u64))));
+        assert_eq!(
+            factorial(20, &fuel),
+            Ok(Some(UBig::from(2_432_902_008_176_640_000u64)))
+        );
         assert_eq!(factorial(1_000_000, &fuel), Ok(None));
         assert_eq!(double_factorial(9, &fuel), Ok(Some(UBig::from(945u32))));
         assert_eq!(double_factorial(8, &fuel), Ok(Some(UBig::from(384u32))));
         assert_eq!(binomial(10, 3, &fuel), Ok(Some(UBig::from(120u32))));
         assert_eq!(binomial(10, 11, &fuel), Ok(Some(UBig::ZERO)));
-        assert_eq!(binomial(1_000_000_000, 2, &fuel), Ok(Some(UBig::from(499_999_999_500_000_000u64))));
+        assert_eq!(
+            binomial(1_000_000_000, 2, &fuel),
+            Ok(Some(UBig::from(499_999_999_500_000_000u64)))
+        );
         assert_eq!(binomial(1_000_000_000, 500_000_000, &fuel), Ok(None));
     }
 
     #[test]
     fn division_with_remainder_and_roots() {
         let fuel = Fuel::new(BUDGET);
-        assert_eq!(modulo(&number(-7, 1), &number(3, 1), &fuel), Ok(number(2, 1)));
+        assert_eq!(
+            modulo(&number(-7, 1), &number(3, 1), &fuel),
+            Ok(number(2, 1))
+        );
         assert_eq!(lcm(&number(4, 1), &number(6, 1), &fuel), Ok(number(12, 1)));
         assert_eq!(gcd(&number(0, 1), &number(0, 1), &fuel), Ok(RBig::ZERO));
-        assert_eq!(exact_root(&UBig::from(27u32), 3, &fuel), Ok(Some(UBig::from(3u32))));
+        assert_eq!(
+            exact_root(&UBig::from(27u32), 3, &fuel),
+            Ok(Some(UBig::from(3u32)))
+        );
         assert_eq!(exact_root(&UBig::from(28u32), 3, &fuel), Ok(None));
     }
 }

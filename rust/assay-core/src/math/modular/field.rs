@@ -1,28 +1,76 @@
 //! Arithmetic modulo a 61-bit prime, in Montgomery form.
 
-use dashu::integer::{IBig, UBig};
 use dashu::base::Sign;
+use dashu::integer::{IBig, UBig};
 
 /// 64 primes below `2^61`, drawn at random among those with `p = 9 mod 16`, `p = 4 or 7 mod 9`, `p - 1` prime to 5, 7
 /// and 11, such that 2, 3, 5, 7, 11 and 13 are squares and 2 and 3 are cubes modulo `p`. So -1 has a root, and the
 /// commonest surds exist.
 const PRIMES: [u64; 64] = [
-    1_161_755_179_361_061_289, 1_185_203_820_464_213_449, 1_186_737_010_580_080_969, 1_252_894_264_067_239_369,
-    1_263_324_062_688_572_329, 1_283_727_197_369_856_409, 1_292_278_180_089_843_769, 1_334_307_217_077_409_129,
-    1_353_569_756_806_678_009, 1_356_639_606_732_261_289, 1_404_023_114_607_653_929, 1_426_524_427_012_350_649,
-    1_444_628_743_445_757_769, 1_475_745_534_594_373_849, 1_506_611_031_843_667_369, 1_508_067_392_111_859_049,
-    1_508_766_593_728_550_809, 1_510_843_714_047_960_889, 1_518_689_431_639_216_489, 1_551_374_630_156_122_249,
-    1_558_805_961_200_678_089, 1_573_485_009_095_552_569, 1_602_386_092_990_854_889, 1_650_213_284_255_981_449,
-    1_656_390_192_669_209_209, 1_660_212_207_523_478_569, 1_672_649_055_748_960_249, 1_682_300_435_539_135_129,
-    1_709_573_834_038_336_249, 1_737_667_624_761_636_649, 1_743_097_973_700_654_169, 1_747_679_074_539_005_689,
-    1_759_890_291_963_400_249, 1_806_685_869_790_962_169, 1_829_070_393_430_791_289, 1_829_960_841_513_606_169,
-    1_838_212_526_951_338_729, 1_846_222_215_972_069_049, 1_861_377_430_261_311_769, 1_884_209_014_649_893_369,
-    1_900_962_952_780_918_009, 1_927_506_758_921_672_569, 1_943_978_692_673_177_449, 2_021_048_913_593_078_329,
-    2_028_106_043_949_440_569, 2_043_834_070_820_033_209, 2_085_040_895_752_400_569, 2_087_829_595_291_540_489,
-    2_104_865_682_481_977_529, 2_125_987_146_488_464_009, 2_131_884_198_990_185_929, 2_143_720_049_655_941_689,
-    2_146_683_096_230_413_129, 2_157_545_444_627_799_769, 2_167_727_289_489_099_529, 2_168_403_686_842_629_289,
-    2_179_642_889_454_273_049, 2_205_715_779_204_879_769, 2_209_888_907_687_527_609, 2_281_929_030_069_913_849,
-    2_283_376_422_531_274_249, 2_283_988_310_335_900_249, 2_293_351_226_597_435_449, 2_295_521_612_085_901_369,
+    1_161_755_179_361_061_289,
+    1_185_203_820_464_213_449,
+    1_186_737_010_580_080_969,
+    1_252_894_264_067_239_369,
+    1_263_324_062_688_572_329,
+    1_283_727_197_369_856_409,
+    1_292_278_180_089_843_769,
+    1_334_307_217_077_409_129,
+    1_353_569_756_806_678_009,
+    1_356_639_606_732_261_289,
+    1_404_023_114_607_653_929,
+    1_426_524_427_012_350_649,
+    1_444_628_743_445_757_769,
+    1_475_745_534_594_373_849,
+    1_506_611_031_843_667_369,
+    1_508_067_392_111_859_049,
+    1_508_766_593_728_550_809,
+    1_510_843_714_047_960_889,
+    1_518_689_431_639_216_489,
+    1_551_374_630_156_122_249,
+    1_558_805_961_200_678_089,
+    1_573_485_009_095_552_569,
+    1_602_386_092_990_854_889,
+    1_650_213_284_255_981_449,
+    1_656_390_192_669_209_209,
+    1_660_212_207_523_478_569,
+    1_672_649_055_748_960_249,
+    1_682_300_435_539_135_129,
+    1_709_573_834_038_336_249,
+    1_737_667_624_761_636_649,
+    1_743_097_973_700_654_169,
+    1_747_679_074_539_005_689,
+    1_759_890_291_963_400_249,
+    1_806_685_869_790_962_169,
+    1_829_070_393_430_791_289,
+    1_829_960_841_513_606_169,
+    1_838_212_526_951_338_729,
+    1_846_222_215_972_069_049,
+    1_861_377_430_261_311_769,
+    1_884_209_014_649_893_369,
+    1_900_962_952_780_918_009,
+    1_927_506_758_921_672_569,
+    1_943_978_692_673_177_449,
+    2_021_048_913_593_078_329,
+    2_028_106_043_949_440_569,
+    2_043_834_070_820_033_209,
+    2_085_040_895_752_400_569,
+    2_087_829_595_291_540_489,
+    2_104_865_682_481_977_529,
+    2_125_987_146_488_464_009,
+    2_131_884_198_990_185_929,
+    2_143_720_049_655_941_689,
+    2_146_683_096_230_413_129,
+    2_157_545_444_627_799_769,
+    2_167_727_289_489_099_529,
+    2_168_403_686_842_629_289,
+    2_179_642_889_454_273_049,
+    2_205_715_779_204_879_769,
+    2_209_888_907_687_527_609,
+    2_281_929_030_069_913_849,
+    2_283_376_422_531_274_249,
+    2_283_988_310_335_900_249,
+    2_293_351_226_597_435_449,
+    2_295_521_612_085_901_369,
 ];
 
 /// A residue in Montgomery form: `value * 2^64 mod p`.
@@ -50,14 +98,22 @@ impl Field {
         }
         let word = u64::MAX % prime + 1;
         let square = (u128::from(word) * u128::from(word) % u128::from(prime)) as u64;
-        Self { prime, inverse: inverse.wrapping_neg(), square }
+        Self {
+            prime,
+            inverse: inverse.wrapping_neg(),
+            square,
+        }
     }
 
     fn reduce(self, value: u128) -> u64 {
         let quotient = (value as u64).wrapping_mul(self.inverse);
         let sum = value + u128::from(quotient) * u128::from(self.prime);
         let result = (sum >> 64) as u64;
-        if result >= self.prime { result - self.prime } else { result }
+        if result >= self.prime {
+            result - self.prime
+        } else {
+            result
+        }
     }
 
     pub(super) fn small(self, value: u64) -> Residue {
@@ -83,12 +139,20 @@ impl Field {
     pub(super) fn integer(self, value: &IBig) -> Residue {
         let (sign, magnitude) = value.clone().into_parts();
         let residue = self.magnitude(&magnitude);
-        if sign == Sign::Negative { self.neg(residue) } else { residue }
+        if sign == Sign::Negative {
+            self.neg(residue)
+        } else {
+            residue
+        }
     }
 
     pub(super) fn add(self, a: Residue, b: Residue) -> Residue {
         let sum = a.0 + b.0;
-        Residue(if sum >= self.prime { sum - self.prime } else { sum })
+        Residue(if sum >= self.prime {
+            sum - self.prime
+        } else {
+            sum
+        })
     }
 
     pub(super) fn neg(self, a: Residue) -> Residue {
@@ -124,7 +188,11 @@ impl Field {
         let order = self.prime - 1;
         let count = exponent.clone().into_parts().1 % order;
         let power = self.pow(base, count);
-        Some(if negative { self.pow(power, self.prime - 2) } else { power })
+        Some(if negative {
+            self.pow(power, self.prime - 2)
+        } else {
+            power
+        })
     }
 
     pub(super) fn inverse(self, a: Residue) -> Option<Residue> {
@@ -227,7 +295,10 @@ mod tests {
         for index in 0..PRIMES.len() {
             let field = Field::new(index);
             let (a, b) = (field.small(123_456_789_123), field.small(u64::MAX));
-            assert_eq!(field.mul(a, field.add(b, field.one())), field.add(field.mul(a, b), a));
+            assert_eq!(
+                field.mul(a, field.add(b, field.one())),
+                field.add(field.mul(a, b), a)
+            );
             assert_eq!(field.mul(a, field.inverse(a).unwrap()), field.one());
             assert_eq!(field.add(b, field.neg(b)), Field::zero());
             let unit = field.imaginary_unit();
@@ -252,8 +323,14 @@ mod tests {
         assert_eq!(field.integer(&long), parts);
         assert_eq!(field.integer(&-long.clone()), field.neg(parts));
         let two = field.small(2);
-        assert_eq!(field.power(two, &IBig::from(-3)), field.inverse(field.small(8)));
+        assert_eq!(
+            field.power(two, &IBig::from(-3)),
+            field.inverse(field.small(8))
+        );
         assert_eq!(field.power(Field::zero(), &IBig::from(-3)), None);
-        assert_eq!(field.power(two, &IBig::from(1_000_000)), Some(field.pow(two, 1_000_000)));
+        assert_eq!(
+            field.power(two, &IBig::from(1_000_000)),
+            Some(field.pow(two, 1_000_000))
+        );
     }
 }

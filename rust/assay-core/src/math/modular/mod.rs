@@ -55,7 +55,11 @@ pub(crate) fn compare(arena: &Arena, a: Id, b: Id, seed: u64) -> Step<Agreement>
         };
         free &= residues.free && !(residues.pi && residues.e);
         if x != y {
-            return Ok(if free { Agreement::Different } else { Agreement::Unknown });
+            return Ok(if free {
+                Agreement::Different
+            } else {
+                Agreement::Unknown
+            });
         }
         done += 1;
     }
@@ -73,13 +77,24 @@ pub(crate) fn proportional(arena: &Arena, a: Id, b: Id, seed: u64) -> Step<Agree
         }
         let seed = step(seed ^ tries);
         let mut first = Residues::new(arena, seed);
-        let mut second = Residues { symbols: step(seed ^ 0x5eed), ..Residues::new(arena, seed) };
-        let (Some(a1), Some(b1)) = (first.value(a)?, first.value(b)?) else { continue };
-        let (Some(a2), Some(b2)) = (second.value(a)?, second.value(b)?) else { continue };
+        let mut second = Residues {
+            symbols: step(seed ^ 0x5eed),
+            ..Residues::new(arena, seed)
+        };
+        let (Some(a1), Some(b1)) = (first.value(a)?, first.value(b)?) else {
+            continue;
+        };
+        let (Some(a2), Some(b2)) = (second.value(a)?, second.value(b)?) else {
+            continue;
+        };
         free &= first.free && !(first.pi && first.e);
         let field = first.field;
         if field.mul(a1, b2) != field.mul(a2, b1) || Field::is_zero(a1) != Field::is_zero(b1) {
-            return Ok(if free { Agreement::Different } else { Agreement::Unknown });
+            return Ok(if free {
+                Agreement::Different
+            } else {
+                Agreement::Unknown
+            });
         }
         done += 1;
     }
@@ -103,7 +118,16 @@ struct Residues<'a> {
 impl<'a> Residues<'a> {
     fn new(arena: &'a Arena, seed: u64) -> Self {
         let field = Field::new((seed >> 32) as usize);
-        Self { arena, field, seed, symbols: seed, known: vec![None; arena.len()], free: true, pi: false, e: false }
+        Self {
+            arena,
+            field,
+            seed,
+            symbols: seed,
+            known: vec![None; arena.len()],
+            free: true,
+            pi: false,
+            e: false,
+        }
     }
 
     /// The residue; `None` when a denominator vanishes.
@@ -142,7 +166,9 @@ impl<'a> Residues<'a> {
             Node::Add(terms) => {
                 let mut sum = Field::zero();
                 for &term in terms {
-                    let Some(term) = self.value(term)? else { return Ok(None) };
+                    let Some(term) = self.value(term)? else {
+                        return Ok(None);
+                    };
                     sum = field.add(sum, term);
                 }
                 Ok(Some(sum))
@@ -150,7 +176,9 @@ impl<'a> Residues<'a> {
             Node::Mul(factors) => {
                 let mut product = field.one();
                 for &factor in factors {
-                    let Some(factor) = self.value(factor)? else { return Ok(None) };
+                    let Some(factor) = self.value(factor)? else {
+                        return Ok(None);
+                    };
                     product = field.mul(product, factor);
                 }
                 Ok(Some(product))
@@ -172,21 +200,30 @@ impl<'a> Residues<'a> {
         }
         self.arena.fuel.spend(60)?;
         let bottom = self.field.magnitude(value.denominator());
-        Ok(self.field.inverse(bottom).map(|inverse| self.field.mul(top, inverse)))
+        Ok(self
+            .field
+            .inverse(bottom)
+            .map(|inverse| self.field.mul(top, inverse)))
     }
 
     /// A residue that is not zero, for one purpose and node.
     fn random(&self, purpose: u64, id: Id) -> Residue {
-        self.field.small(1 | step(self.seed ^ step(purpose ^ step(id.index() as u64))) >> 4)
+        self.field
+            .small(1 | step(self.seed ^ step(purpose ^ step(id.index() as u64))) >> 4)
     }
 
     fn symbol_root(&self, id: Id) -> Residue {
-        self.field.small(1 | step(self.symbols ^ step(3 ^ step(id.index() as u64))) >> 4)
+        self.field
+            .small(1 | step(self.symbols ^ step(3 ^ step(id.index() as u64))) >> 4)
     }
 
     fn opaque(&mut self, id: Id) -> Residue {
         self.free = false;
-        if self.arena.facts(id).symbolic { self.symbol_root(id) } else { self.random(4, id) }
+        if self.arena.facts(id).symbolic {
+            self.symbol_root(id)
+        } else {
+            self.random(4, id)
+        }
     }
 
     fn power(&mut self, id: Id, base: Id, exponent: Id) -> Step<Option<Residue>> {
@@ -199,15 +236,23 @@ impl<'a> Residues<'a> {
             };
         };
         if let Some(count) = exact::integer(number) {
-            arena.fuel.spend(20 + count.as_sign_words().1.len() as u64 * 8)?;
-            let Some(base) = self.value(base)? else { return Ok(None) };
+            arena
+                .fuel
+                .spend(20 + count.as_sign_words().1.len() as u64 * 8)?;
+            let Some(base) = self.value(base)? else {
+                return Ok(None);
+            };
             return Ok(field.power(base, count));
         }
         arena.fuel.spend(200)?;
         if let Node::Symbol(_) | Node::Constant(Constant::E) = arena.node(base)
             && let Some(count) = twelfths(number)
         {
-            let root = if base == Arena::E { self.random(2, base) } else { self.symbol_root(base) };
+            let root = if base == Arena::E {
+                self.random(2, base)
+            } else {
+                self.symbol_root(base)
+            };
             self.e |= base == Arena::E;
             return Ok(field.power(root, &IBig::from(count)));
         }
@@ -216,7 +261,9 @@ impl<'a> Residues<'a> {
             && let Ok(index) = u64::try_from(number.denominator())
             && number.denominator().bit_len() < 32
         {
-            let Some(base) = self.value(base)? else { return Ok(None) };
+            let Some(base) = self.value(base)? else {
+                return Ok(None);
+            };
             if let Some(root) = field.root(base, index) {
                 return Ok(field.power(root, number.numerator()));
             }
@@ -251,14 +298,20 @@ impl<'a> Residues<'a> {
                 // A number in the exponent of a number: its own power.
                 match exact::integer(&coefficient) {
                     Some(count) if !imaginary => {
-                        let Some(value) = self.value(base)? else { return Ok(Some(None)) };
+                        let Some(value) = self.value(base)? else {
+                            return Ok(Some(None));
+                        };
                         field.power(value, count)
                     }
                     _ => None,
                 }
             } else {
                 twelfths(&coefficient).and_then(|count| {
-                    let seed = if arena.facts(term).symbolic { self.symbols } else { self.seed };
+                    let seed = if arena.facts(term).symbolic {
+                        self.symbols
+                    } else {
+                        self.seed
+                    };
                     let purpose = key.wrapping_mul(2) + u64::from(imaginary);
                     let root = if key == 0 && !imaginary {
                         self.random(2, Arena::E)
@@ -282,7 +335,8 @@ impl<'a> Residues<'a> {
             Node::Mul(factors) => factors,
             _ => std::slice::from_ref(&term),
         };
-        let (mut coefficient, mut imaginary, mut key, mut rest) = (RBig::ONE, false, 0u64, Vec::new());
+        let (mut coefficient, mut imaginary, mut key, mut rest) =
+            (RBig::ONE, false, 0u64, Vec::new());
         for &factor in factors {
             match arena.node(factor) {
                 Node::Number(value) => coefficient = value.clone(),
@@ -304,11 +358,17 @@ impl<'a> Residues<'a> {
         let count = twelfths(turn)?;
         let field = self.field;
         let half = field.inverse(field.small(2))?;
-        let (unit, root2, root3) =
-            (field.imaginary_unit(), field.sqrt(field.small(2))?, field.sqrt(field.small(3))?);
+        let (unit, root2, root3) = (
+            field.imaginary_unit(),
+            field.sqrt(field.small(2))?,
+            field.sqrt(field.small(3))?,
+        );
         // e^(i pi/3) e^(-i pi/4)
         let third = field.mul(half, field.add(field.one(), field.mul(unit, root3)));
-        let quarter = field.mul(field.mul(half, root2), field.add(field.one(), field.neg(unit)));
+        let quarter = field.mul(
+            field.mul(half, root2),
+            field.add(field.one(), field.neg(unit)),
+        );
         field.power(field.mul(third, quarter), &IBig::from(count))
     }
 
@@ -321,7 +381,8 @@ impl<'a> Residues<'a> {
             return Ok(Some(self.opaque(id)));
         };
         let Some(point) = point else { return Ok(None) };
-        let (Some(opposite), Some(half)) = (field.inverse(point), field.inverse(field.small(2))) else {
+        let (Some(opposite), Some(half)) = (field.inverse(point), field.inverse(field.small(2)))
+        else {
             return Ok(None);
         };
         Ok(Some(if function == Function::Cos {

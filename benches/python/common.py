@@ -1,0 +1,61 @@
+"""Timing and tables shared by the benchmarks. CPU seconds of this process, so that other load on the machine counts less."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The best of several runs, in CPU and wall seconds, with what the last run returned."""
+
+    cpu: float
+    wall: float
+
+
+def best_of(runs: int, work: Callable[[], Result]) -> tuple[Timed, Result]:
+    """Time `work` `runs` times and keep the smallest CPU and wall times."""
+    cpu, wall = float("inf"), float("inf")
+    gc.collect()
+    for _ in range(runs):
+        started_cpu, started = time.process_time(), time.perf_counter()
+        result = work()
+        cpu = min(cpu, time.process_time() - started_cpu)
+        wall = min(wall, time.perf_counter() - started)
+    return Timed(cpu, wall), result
+
+
+def latencies(calls: Sequence[Callable[[], object]]) -> list[float]:
+    """The wall time of each call in seconds, sorted."""
+    times = []
+    for call in calls:
+        started = time.perf_counter_ns()
+        call()
+        times.append((time.perf_counter_ns() - started) * 1e-9)
+    return sorted(times)
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The value below which `share` of the sorted values lie."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def seconds(value: float) -> str:
+    """A duration with three significant digits and a fitting unit."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table under a heading."""
+    lines = [f"### {title}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"

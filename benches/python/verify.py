@@ -1,0 +1,143 @@
+"""assay.verify beside math-verify: number answers, LaTeX answers, and whole completions in a batch."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from functools import partial
+from pathlib import Path
+
+import math_verify
+from common import best_of, latencies, percentile, seconds, table
+
+import assay
+
+CASES = Path(__file__).resolve().parents[2] / "tests" / "cases" / "verify.jsonl"
+THINK_FORMAT = re.compile(r"^<think>.*?</think>\s*<answer>.*?</answer>$", re.DOTALL)
+
+
+def peer_verify(gold: str, answer: str) -> bool:
+    """What TRL's and open-r1's accuracy rewards do: parse both sides with math-verify, then compare."""
+    return bool(math_verify.verify(math_verify.parse(f"${gold}$"), math_verify.parse(f"${answer}$")))
+
+
+def number_pairs(count: int, seed: int = 0) -> list[tuple[str, str, bool]]:
+    """GSM8K-style pairs (gold, answer, equal): integers with separators, decimals and currency; half are near misses."""
+    draw = random.Random(seed)
+    pairs = []
+    for _ in range(count):
+        gold = draw.choice([draw.randint(1, 99), draw.randint(100, 9_999), draw.randint(10_000, 999_999)])
+        equal = draw.random() < 0.5
+        value = gold if equal else gold + draw.choice([-10, -1, 1, 10])
+        written = draw.choice([f"{value}", f"{value:,}", f"{value}.00", f"\\${value:,}"])
+        pairs.append((str(gold), written, equal))
+    return pairs
+
+
+def completions(count: int, seed: int = 1) -> tuple[list[str], list[str], list[float]]:
+    """R1-style completions of about 60 words with a number answer, their references, and accuracy + format / 2."""
+    draw = random.Random(seed)
+    texts, references, expected = [], [], []
+    for gold, answer, equal in number_pairs(count, seed):
+        words = " ".join(
+            draw.choice(["so", "then", "add", "carry", "the", "total", "is", "3 + 4 = 7"]) for _ in range(60)
+        )
+        tagged = draw.random() < 0.9
+        texts.append(
+            f"<think>{words}</think>\n<answer>\\boxed{{{answer}}}</answer>"
+            if tagged
+            else f"{words} \\boxed{{{answer}}}"
+        )
+        references.append(gold)
+        expected.append(float(equal) + 0.5 * tagged)
+    return texts, references, expected
+
+
+def peer_rewards(texts: list[str], references: list[str], *, limit: int | None = 5) -> list[float]:
+    """The same two rewards in Python: math-verify on the completion, and the format by regular expression.
+
+    `limit` is math-verify's time limit in seconds; off the main thread it has to be None.
+    """
+    golds = {reference: math_verify.parse(f"${reference}$", parsing_timeout=limit) for reference in set(references)}
+    answers = [math_verify.parse(text, parsing_timeout=limit) for text in texts]
+    return [
+        float(math_verify.verify(golds[reference], answer, timeout_seconds=limit))
+        + 0.5 * bool(THINK_FORMAT.match(text))
+        for text, answer, reference in zip(texts, answers, references, strict=True)
+    ]
+
+
+def compare_calls(title: str, pairs: list[tuple[str, str, bool]], peer_count: int) -> str:
+    """Per-call latency and correctness of both over labelled pairs."""
+    rows = []
+    for name, function, some in (("assay", assay.verify, pairs), ("math-verify 0.9", peer_verify, pairs[:peer_count])):
+        right = sum(bool(function(gold, answer)) == equal for gold, answer, equal in some)
+        false_positives = sum(bool(function(gold, answer)) and not equal for gold, answer, equal in some)
+        times = latencies([partial(function, gold, answer) for gold, answer, _ in some])
+        rows.append(
+            [
+                name,
+                f"{right}/{len(some)}",
+                str(false_positives),
+                *(seconds(percentile(times, p)) for p in (0.5, 0.99)),
+                seconds(times[-1]),
+            ]
+        )
+        if name == "assay":
+            assert false_positives == 0, f"{title}: assay accepted a wrong answer"
+            ours = percentile(times, 0.5)
+    ratio = percentile(times, 0.5) / ours
+    rows.append(["ratio of p50", "", "", f"{ratio:,.0f}x", "", ""])
+    return table(title, ["", "right", "false positives", "p50", "p99", "max"], rows)
+
+
+def run() -> list[str]:
+    """All tables of this file."""
+    numbers = number_pairs(2_000)
+    cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
+    plain = [
+        case
+        for case in cases
+        if case["expected"] in ("equal", "different") and not set(case) & {"kind", "tolerance", "units"}
+    ]
+    formulas = [(case["gold"], case["answer"], case["expected"] == "equal") for case in plain]
+
+    texts, references, expected = completions(10_000)
+    scorer = assay.Scorer({"accuracy": 1.0, "format": 0.5}, threads=1)
+    ours, scores = best_of(5, lambda: scorer.score(texts, references))
+    assert scores.total.tolist() == expected
+    peer_count = 1_000
+    theirs, rewards = best_of(1, lambda: peer_rewards(texts[:peer_count], references[:peer_count]))
+    agree = sum(a == b for a, b in zip(rewards, expected, strict=False))
+    two = assay.Scorer({"accuracy": 1.0, "format": 0.5}, threads=2)
+    many, many_references = texts * 10, references * 10
+    one_thread, _ = best_of(3, lambda: scorer.score(many, many_references))
+    two_threads, _ = best_of(3, lambda: two.score(many, many_references))
+    batch = table(
+        "10,000 number completions, accuracy + format, one core",
+        ["", "right", "CPU per completion", "completions/s"],
+        [
+            ["assay.Scorer", "10000/10000", seconds(ours.cpu / 10_000), f"{10_000 / ours.cpu:,.0f}"],
+            [
+                "math-verify + regex (first 1,000)",
+                f"{agree}/{peer_count}",
+                seconds(theirs.cpu / peer_count),
+                f"{peer_count / theirs.cpu:,.0f}",
+            ],
+            ["ratio", "", f"{theirs.cpu / peer_count / (ours.cpu / 10_000):,.0f}x", ""],
+            [
+                "wall, 1 thread over 2 threads (100,000 completions)",
+                "",
+                f"{one_thread.wall / two_threads.wall:.2f}x",
+                "",
+            ],
+        ],
+    )
+    return [
+        compare_calls("verify, GSM8K-style numbers, per call from Python", numbers, 500),
+        compare_calls(
+            f"verify, the {len(formulas)} plain rows of tests/cases/verify.jsonl, per call", formulas, len(formulas)
+        ),
+        batch,
+    ]

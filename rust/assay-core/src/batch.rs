@@ -1,1 +1,0 @@
-//! Packing, balancing and sampling batches.

@@ -1,0 +1,111 @@
+//! Best-fit decreasing bin packing.
+
+use std::collections::BTreeSet;
+
+use super::longest_first;
+use crate::{Error, Result};
+
+/// Puts every sequence into a bin so that no bin holds more than `capacity` tokens, using few bins.
+///
+/// Best-fit decreasing: from the longest to the shortest, each sequence goes into the fullest bin that still has room,
+/// else into a new one. At most `11/9 * optimum + 6/9` bins (Johnson 1974; Dósa 2007), in `O(n log n)`.
+///
+/// `lengths` are tokens (or any other cost); a length of 0 is allowed. `max_items` bounds the sequences per bin. Returns
+/// the indices of each bin, bins in order of creation, longest sequence first.
+///
+/// # Errors
+///
+/// `InvalidInput` when a length is over `capacity`, or `capacity` or `max_items` is 0.
+///
+/// ```
+/// let bins = assay_core::batch::pack(&[5, 3, 6, 2], 8, None)?;
+/// assert_eq!(bins, [vec![2, 3], vec![0, 1]]);
+/// # Ok::<(), assay_core::Error>(())
+/// ```
+pub fn pack(lengths: &[u64], capacity: u64, max_items: Option<usize>) -> Result<Vec<Vec<usize>>> {
+    if capacity == 0 {
+        return Err(Error::input("capacity is 0; it must be at least 1"));
+    }
+    if max_items == Some(0) {
+        return Err(Error::input("max_items is 0; it must be at least 1"));
+    }
+    if let Some(index) = lengths.iter().position(|&length| length > capacity) {
+        return Err(Error::input(format!(
+            "lengths[{index}] is {} but capacity is {capacity}; truncate the sequence or raise the capacity",
+            lengths[index]
+        )));
+    }
+    let max_items = max_items.unwrap_or(usize::MAX);
+    let mut bins: Vec<Vec<usize>> = Vec::new();
+    // (room left, bin) of every bin that can take one more; the first with enough room is the fullest.
+    let mut open: BTreeSet<(u64, usize)> = BTreeSet::new();
+    for index in longest_first(lengths) {
+        let length = lengths[index];
+        let (room, bin) = match open.range((length, 0)..).next().copied() {
+            Some(found) => {
+                open.remove(&found);
+                found
+            }
+            None => {
+                bins.push(Vec::new());
+                (capacity, bins.len() - 1)
+            }
+        };
+        bins[bin].push(index);
+        if bins[bin].len() < max_items {
+            open.insert((room - length, bin));
+        }
+    }
+    Ok(bins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The definition, read aloud: look at every bin for every sequence.
+    fn twin(lengths: &[u64], capacity: u64, max_items: usize) -> Vec<Vec<usize>> {
+        let mut bins: Vec<Vec<usize>> = Vec::new();
+        for index in longest_first(lengths) {
+            let used = |bin: &Vec<usize>| bin.iter().map(|&item| lengths[item]).sum::<u64>();
+            let fits = |bin: &&mut Vec<usize>| {
+                bin.len() < max_items && used(bin) + lengths[index] <= capacity
+            };
+            let fullest = bins
+                .iter_mut()
+                .filter(fits)
+                .reduce(|best, bin| if used(bin) > used(best) { bin } else { best });
+            match fullest {
+                Some(bin) => bin.push(index),
+                None => bins.push(vec![index]),
+            }
+        }
+        bins
+    }
+
+    proptest! {
+        #[test]
+        fn same_bins_as_the_definition(
+            lengths in prop::collection::vec(0u64..=20, 0..40), capacity in 20u64..40, max_items in 1usize..6,
+        ) {
+            prop_assert_eq!(pack(&lengths, capacity, Some(max_items)).expect("fits"), twin(&lengths, capacity, max_items));
+            prop_assert_eq!(pack(&lengths, capacity, None).expect("fits"), twin(&lengths, capacity, usize::MAX));
+        }
+    }
+
+    #[test]
+    fn bad_input_names_the_sequence() {
+        let error = pack(&[3, 9], 8, None).unwrap_err().to_string();
+        assert!(
+            error.starts_with("lengths[1] is 9 but capacity is 8"),
+            "{error}"
+        );
+        assert!(pack(&[], 0, None).is_err() && pack(&[], 1, Some(0)).is_err());
+        assert!(
+            pack(&[], 1, None)
+                .expect("no sequences, no bins")
+                .is_empty()
+        );
+    }
+}

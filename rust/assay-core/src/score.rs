@@ -1,1 +1,0 @@
-//! `Scorer` and `Scores`.
