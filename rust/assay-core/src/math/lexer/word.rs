@@ -110,11 +110,12 @@ pub(super) fn conjunction(rest: &str) -> Option<(Kind, usize)> {
 
 /// What `\operatorname{name}` is: a function, or a name of its own.
 pub(super) fn operator(name: &str) -> Option<Kind> {
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if !name.chars().all(char::is_alphanumeric) {
         return None;
     }
     Some(
-        keyword(name).or_else(|| function(name).map(Kind::Function))
+        keyword(name)
+            .or_else(|| function(name).map(Kind::Function))
             .filter(|kind| !matches!(kind, Kind::Or | Kind::And | Kind::Named))
             .unwrap_or(Kind::Name),
     )

@@ -23,8 +23,8 @@ mod prose;
 mod readings;
 mod repeat;
 mod set;
-mod strip;
 mod special;
+mod strip;
 mod unit;
 
 pub use error::{ParseError, ParseErrorKind};
@@ -75,13 +75,16 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
             canonical,
         });
     }
-    let inner = strip::strip(text);
+    let (inner, styled) = strip::strip_styled(text);
     let offset = inner.as_ptr().addr() - text.as_ptr().addr();
     let folded = normalise::fold(inner);
     let tokens = lexer::tokens(&folded.text);
     let canonical = policy::canonical(&folded.text, &tokens);
-    match readings::readings(&folded.text, &tokens, options) {
-        Ok(readings) => Ok(Parsed { readings, canonical }),
+    match readings::readings(&folded.text, &tokens, styled, options) {
+        Ok(readings) => Ok(Parsed {
+            readings,
+            canonical,
+        }),
         Err(error) => Err(error.moved(|at| offset + folded.original(at).min(inner.len()))),
     }
 }

@@ -2,16 +2,23 @@
 
 /// Strips white space, `$..$`, `\(..\)`, `\boxed{..}`, styles, markdown and a final full stop. Borrows from `text`.
 pub(super) fn strip(text: &str) -> &str {
+    strip_styled(text).0
+}
+
+/// [`strip`], and whether the whole was set as text: `\text{odd}`.
+pub(super) fn strip_styled(text: &str) -> (&str, bool) {
     let mut text = text;
+    let mut styled = false;
     // More wrappers than this are not an answer; the bound keeps the work linear.
     for _ in 0..12 {
         let next = once(text);
         if next.len() == text.len() {
             break;
         }
+        styled |= text.trim_start().starts_with("\\text") && !next.starts_with('\\');
         text = next;
     }
-    text
+    (text, styled)
 }
 
 fn once(text: &str) -> &str {
@@ -101,7 +108,10 @@ fn unwrap_command(text: &str) -> Option<&str> {
     let inside = rest.get(open + 1..)?;
     let close = matching_brace(inside)?;
     // `\boxed{x} , \boxed{y}` closes early; `{1,2}` is a set.
-    if close + 1 != inside.len() || (name.is_empty() && (inside.contains(',') || inside.contains("\\choose") || inside.contains("\\over"))) {
+    if close + 1 != inside.len()
+        || (name.is_empty()
+            && (inside.contains(',') || inside.contains("\\choose") || inside.contains("\\over")))
+    {
         return None;
     }
     inside.get(..close).map(str::trim)
