@@ -366,8 +366,8 @@ impl Lexer<'_> {
         }
         let kind = match command {
             Command::Italic => trimmed
-                .bytes()
-                .all(|byte| byte.is_ascii_alphabetic())
+                .chars()
+                .all(char::is_alphabetic)
                 .then_some(Kind::Name),
             Command::Operator => word::operator(trimmed),
             _ => word::styled(name, trimmed),

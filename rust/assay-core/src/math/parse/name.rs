@@ -229,7 +229,7 @@ impl<'a> Parser<'a> {
         let Expr::Symbol(symbol) = name else {
             return Err(self.unexpected());
         };
-        if let ("C", true) = (&*symbol, open.inside.separator) {
+        if &*symbol == "C" && open.inside.separator && kind != Kind::Name {
             return self.call_with_list(Function::Binomial, 2);
         }
         let (arguments, height) = self.arguments(Bracket::Paren)?;
