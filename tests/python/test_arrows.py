@@ -22,7 +22,9 @@ LAYERS = [
 ]
 LAYER = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 NO_TORCH = {"errors", "verdicts", "scores", "spec", "batch", "rewards", "client", "data"}
-FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
+FILES = sorted(
+    path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE
+)
 
 
 def part_of(path: Path) -> str:
@@ -54,8 +56,6 @@ def test_arrows(path: Path) -> None:
         if name.startswith("assay.") and name.split(".")[1] in LAYER:
             other = name.split(".")[1]
             peers = LAYER[other] == LAYER[part] and LAYER[part] in (0, 3)
-            assert other == part or LAYER[other] < LAYER[part] or peers, (
-                f"{path} imports {name}"
-            )
+            assert other == part or LAYER[other] < LAYER[part] or peers, f"{path} imports {name}"
         if part in NO_TORCH:
             assert name.split(".")[0] not in {"torch", "transformers"}, f"{path} imports {name}"

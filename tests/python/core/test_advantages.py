@@ -83,7 +83,9 @@ def test_definitions(kind: str, batch: list[tuple[float, int]]) -> None:
     np.testing.assert_allclose(got, expected(kind, rewards, ids), rtol=1e-5, atol=1e-5)
 
 
-@given(batch=st.lists(st.tuples(REWARD, REWARD, IDS), max_size=24), weights=st.tuples(st.just(1.0), st.floats(0.25, 4.0)))
+@given(
+    batch=st.lists(st.tuples(REWARD, REWARD, IDS), max_size=24), weights=st.tuples(st.just(1.0), st.floats(0.25, 4.0))
+)
 def test_gdpo_of_two_components(batch: list[tuple[float, float, int]], weights: tuple[float, float]) -> None:
     first, second, ids = ([row[column] for row in batch] for column in range(3))
     rewards = {"first": np.array(first, dtype=float), "second": np.array(second, dtype=float)}
@@ -120,7 +122,9 @@ def test_what_is_accepted() -> None:
     strided = np.array([1.0, 9.0, 0.0, 9.0])[::2]
     assert assay.group_advantages(strided, np.array([1, 0, 1, 0], dtype=np.int32)[::2]).tolist() == wanted.tolist()
     matrix = np.array([[1.0, 0.0], [0.0, 0.5]])
-    named = assay.group_advantages({"a": matrix[:, 0], "b": matrix[:, 1]}, [1, 1], kind="gdpo", weights={"b": 1, "a": 2})
+    named = assay.group_advantages(
+        {"a": matrix[:, 0], "b": matrix[:, 1]}, [1, 1], kind="gdpo", weights={"b": 1, "a": 2}
+    )
     assert assay.group_advantages(matrix, [1, 1], kind="gdpo", weights=[2, 1]).tolist() == named.tolist()
 
 
