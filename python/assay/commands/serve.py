@@ -1,56 +1,48 @@
-"""`assay serve`: the reward server."""
+"""`assay serve`: the reward server, in this process."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from assay.commands.output import say
-
 
 def serve(
+    *,
     bind: Annotated[
         str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="Listen here; port 0 takes a free one. [default: 127.0.0.1:50051]", show_default=False
-        ),
+        typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one. [default: 127.0.0.1:50051]"),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="A TOML file with any of the settings; options given here win over it.", show_default=False),
     ] = None,
     threads: Annotated[
-        int | None,
-        typer.Option(min=0, max=1024, help="Threads that score; 0 is one for each core. [default: 0]", show_default=False),
+        int | None, typer.Option(min=0, help="Threads that score; 0 is one for each core. [default: 0]")
     ] = None,
     max_message_bytes: Annotated[
-        int | None,
-        typer.Option(min=1, help="Largest message in either direction. [default: 67108864]", show_default=False),
+        int | None, typer.Option(min=1, help="Largest message in either direction. [default: 67108864]")
     ] = None,
     tokenizer: Annotated[
         list[Path] | None,
         typer.Option(help="A tokenizer.json that token ids may belong to; may be repeated.", show_default=False),
     ] = None,
 ) -> None:
-    """Serve rewards over gRPC until Ctrl-C or SIGTERM; `assay.connect` is the client.
+    """Score completions for others, over gRPC.
 
-    Prints `listening on HOST:PORT` when it is ready. What is in flight at the stop is finished. Logs go to standard
-    error; ASSAY_LOG sets what is logged (default `info`).
+    Prints `listening on ADDRESS` when it is ready. SIGTERM and Ctrl-C stop it after the requests in flight; that is a
+    normal end, exit code 0. Logs go to standard error; ASSAY_LOG sets what is logged, as in ASSAY_LOG=debug.
+
+    The stand-alone binary `assay-server` takes the same options and needs no Python.
     """
-    from assay import _native
+    from assay._native import serve as run
 
-    def announce(address: str) -> None:
-        say(f"listening on {address}")
-        sys.stdout.flush()
-
-    _native.serve(
-        announce,
+    run(
+        lambda address: typer.echo(f"listening on {address}"),
         bind=bind,
         config=config,
         threads=threads,
         max_message_bytes=max_message_bytes,
-        tokenizers=tokenizer or [],
+        tokenizers=list(tokenizer or []),
     )

@@ -125,7 +125,9 @@ class Policy:
         targets = target_tokens(sequences, blocks, self.device)
         if self._head is None:
             return self._logprobs_of_whole_model(sequences, blocks, targets, temperature)
-        forward = hidden_with_shared_prompts if self._shares_prompts else hidden_of_full_sequences
+        # Nothing is shared by blocks of one row, as in supervised fine-tuning.
+        shared = self._shares_prompts and any(len(block.rows) > 1 for block in blocks)
+        forward = hidden_with_shared_prompts if shared else hidden_of_full_sequences
         hidden = forward(self._body, sequences, blocks, self.device)
         return token_logprobs(hidden, self._head.weight, targets, temperature=temperature)
 

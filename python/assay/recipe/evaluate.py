@@ -32,7 +32,7 @@ def run_eval(context: RunContext, stage: EvalStage) -> dict[str, float]:
         InvalidInputError: There are no held-out problems.
         KeyboardInterrupt: Ctrl-C; an evaluation is repeated as a whole.
     """
-    held_out = context.splits(stage.data).held_out
+    held_out = context.problems[stage.name].held_out
     tasks = held_out[: stage.problems or None]
     if not tasks:
         raise InvalidInputError(f"stage {stage.name!r}: there are no held-out problems; set data.held_out")
@@ -42,7 +42,7 @@ def run_eval(context: RunContext, stage: EvalStage) -> dict[str, float]:
         for start in range(0, len(tasks), _CHUNK):
             part = tasks[start : start + _CHUNK]
             groups += context.generator.generate(
-                [context.prompt_ids(task, stage.data) for task in part],
+                [context.prompt_ids(task, stage) for task in part],
                 group_size=stage.samples,
                 sampling=sampling,
                 seed=derive_seed(context.recipe.seed, stage.name, "sample"),

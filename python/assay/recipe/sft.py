@@ -27,7 +27,7 @@ def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> No
     Raises:
         InvalidInputError: A row has no demonstration.
     """
-    tasks = context.splits(stage.data).train
+    tasks = context.problems[stage.name].train
     run = TrainingRun.start(context, stage, checkpoint)
     seed = derive_seed(context.recipe.seed, stage.name, "order")
     with StageProgress(stage.name, stage.steps, done=run.step) as progress:
@@ -59,4 +59,4 @@ def _demonstration(context: RunContext, stage: SftStage, task: Task, row: int) -
     end = np.array([tokenizer.eos_token_id], dtype=np.uint32)
     tokens = np.concatenate([encode(tokenizer, completion, special=False), end])
     # Every demonstration is a group of its own: two rows may share a prompt, but nothing is gained by finding out.
-    return TrainSequence(row, context.prompt_ids(task, stage.data), tokens, None, 0.0)
+    return TrainSequence(row, context.prompt_ids(task, stage), tokens, None, 0.0)
