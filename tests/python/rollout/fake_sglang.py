@@ -372,15 +372,17 @@ class FakeSGLang:
         for name, parts in fused(self.weights).items():
             hasher = hashlib.sha256()
             for part in parts:
-                hasher.update(part.contiguous().flatten().view(type_uint8()).numpy().tobytes())
+                hasher.update(raw(part))
+            if "embed_tokens" in name:  # rows are rounded up to a multiple of 64 and filled with zeros
+                hasher.update(bytes(-parts[0].shape[0] % 64 * parts[0][0].nbytes))
             checksums[name] = hasher.hexdigest()[:16]
         return 200, {"success": True, "message": "Success.", "ranks": [{"checksums": checksums}]}
 
 
-def type_uint8():
+def raw(tensor):
     import torch
 
-    return torch.uint8
+    return tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def fused(weights):

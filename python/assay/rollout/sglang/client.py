@@ -47,7 +47,8 @@ class ServerInfo:
 
     Attributes:
         version: Release of SGLang, ``""`` if it does not say.
-        model_path: Folder or hub name of the served model.
+        model_paths: Folders or hub names that the server was given, the first most likely the model's: an update from
+            disk makes its folder, which has no configuration, the "model path".
         weight_version: Label of the weights it serves; ``"default"`` after a start.
         tp_size: Tensor-parallel ranks.
         max_prompt: Most tokens of a prompt, ``None`` if it does not say.
@@ -55,7 +56,7 @@ class ServerInfo:
     """
 
     version: str
-    model_path: str
+    model_paths: tuple[str, ...]
     weight_version: str
     tp_size: int
     max_prompt: int | None
@@ -156,9 +157,10 @@ class SGLangClient:
         model = self._object("GET", "/model_info")
         server = self._object("GET", "/server_info")
         longest = server.get("max_req_input_len")
+        paths = (server.get("model_path"), model.get("tokenizer_path"), model.get("model_path"))
         return ServerInfo(
             version=str(server.get("version", "")),
-            model_path=str(model.get("model_path", "")),
+            model_paths=tuple(str(path) for path in paths if path),
             weight_version=str(model.get("weight_version", "default")),
             tp_size=int(server.get("tp_size") or 1),
             max_prompt=int(longest) if longest else None,

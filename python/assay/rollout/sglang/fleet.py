@@ -100,13 +100,14 @@ class Fleet:
         self._sync_lock = threading.Lock()
         self._state = threading.Condition()
         self._syncing = False
+        self._closed = False
         self._failure: str | None = None
         self._label: str | None = None
         self.version = 0
         self.ordinal = 0
         self.deterministic = True
         self.max_prompt: int | None = None
-        self.model_path = ""
+        self._model_paths: tuple[str, ...] = ()
         self._clients: list[SGLangClient] = []
         try:
             self.members = [self._meet(server) for server in servers]
@@ -114,7 +115,7 @@ class Fleet:
                 self.routes = [Route(member.client, [member]) for member in self.members]
             else:
                 self.routes = [Route(self._client(options.router), list(self.members))]
-            self.vocab_size = options.vocab_size or _vocab_size(self.model_path)
+            self.vocab_size = options.vocab_size or _vocab_size(self._model_paths)
         except BaseException:
             self._disconnect()
             raise
@@ -218,6 +219,8 @@ class Fleet:
         """
         with self._sync_lock:
             with self._state:
+                if self._closed:
+                    raise UnavailableError(self._failure)
                 ordinal = self.ordinal + 1
                 label = f"{version}@{self._run}-{len(self._labels)}"
                 self._labels[label] = (ordinal, version)
@@ -234,7 +237,7 @@ class Fleet:
             finally:
                 with self._state:
                     self._syncing = False
-                    self._failure = failure
+                    self._failure = self._failure if self._closed else failure
                     if failure is None:
                         self.ordinal, self.version, self._label = ordinal, version, label
                     self._state.notify_all()
@@ -248,6 +251,7 @@ class Fleet:
     def close(self) -> None:
         """Wakes everyone who waits, and ends the servers that this process started."""
         with self._state:
+            self._closed = True
             self._failure = "the generator was closed"
             self._state.notify_all()
         self._disconnect()
@@ -278,7 +282,7 @@ class Fleet:
         info = member.client.info()
         member.tp_size, member.base_label = info.tp_size, info.weight_version
         self.deterministic = self.deterministic and info.deterministic
-        self.model_path = self.model_path or info.model_path
+        self._model_paths += info.model_paths
         if info.max_prompt is not None:
             self.max_prompt = min(info.max_prompt, self.max_prompt or info.max_prompt)
         return member
@@ -326,16 +330,16 @@ class Fleet:
         return self._sync
 
 
-def _vocab_size(model_path: str) -> int:
-    config = Path(model_path) / "config.json"
-    try:
-        found = json.loads(config.read_text(encoding="utf-8"))
-        size = found.get("vocab_size") or found.get("text_config", {}).get("vocab_size")
-    except (OSError, ValueError):
-        size = None
-    if not isinstance(size, int):
-        raise InvalidInputError(
-            f"cannot read the vocabulary size of the served model {model_path!r} here: give vocab_size "
-            "(a server does not survive a token id beyond its vocabulary)"
-        )
-    return size
+def _vocab_size(model_paths: Sequence[str]) -> int:
+    for path in model_paths:
+        try:
+            found = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
+            size = found.get("vocab_size") or found.get("text_config", {}).get("vocab_size")
+        except (OSError, ValueError, AttributeError):
+            continue
+        if isinstance(size, int):
+            return size
+    raise InvalidInputError(
+        f"cannot read the vocabulary size of the served model {next(iter(model_paths), '')!r} here: give vocab_size "
+        "(a server does not survive a token id beyond its vocabulary)"
+    )

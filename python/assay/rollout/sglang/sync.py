@@ -97,10 +97,14 @@ class WeightSync:
         path = self._path
         if path is None:
             raise UnavailableError("no weights were pushed yet")
-        target.client.pause("abort")
-        self._session(path, [target], lambda: path.resend(target, label))
-        _confirm(target, label)
-        target.client.resume()
+        try:
+            target.client.pause("abort")
+            self._session(path, [target], lambda: path.resend(target, label))
+            _confirm(target, label)
+            target.client.resume()
+        except BaseException:
+            _give_up([target])
+            raise
 
     def verify(self, targets: Sequence[Target], named_tensors: NamedTensors) -> Comparison:
         """Compares checksums of every server's weights with the learner's, tensor by tensor.
@@ -153,18 +157,29 @@ class WeightSync:
         self, path: TransferPath, targets: Sequence[Target], transfer: Callable[[], tuple[int, int] | None]
     ) -> tuple[int, int]:
         if path.in_session:
-            each(targets, lambda target: _session_call(target, "/begin_weight_update", {"selector": "all"}))
+            each(targets, _begin)
         sent = transfer()
         if path.in_session:
-            each(targets, lambda target: _session_call(target, "/end_weight_update", {}))
+            each(targets, _end)
         return sent or (0, 0)
 
 
-def _session_call(target: Target, path: str, body: dict[str, str]) -> None:
+def _begin(target: Target) -> None:
     try:
-        target.client.control(path, body)
+        target.client.control("/begin_weight_update", {"selector": "all"})
     except RefusedError as error:
-        if error.status != 404:  # releases up to 0.5.17 have no sessions and need none
+        if "already open" in str(error):  # left by a learner that died in the middle of a sync
+            _end(target)
+            target.client.control("/begin_weight_update", {"selector": "all"})
+        elif error.status != 404:  # releases up to 0.5.17 have no sessions and need none
+            raise
+
+
+def _end(target: Target) -> None:
+    try:
+        target.client.control("/end_weight_update", {})
+    except RefusedError as error:
+        if error.status != 404:
             raise
 
 
