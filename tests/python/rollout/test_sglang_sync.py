@@ -130,11 +130,7 @@ def test_the_cache_of_old_weights_is_dropped_unless_it_is_in_use(fake_server):
 
 FAILURES = {
     "pause refused": ("/pause_generation", (500, None), "HTTP 500"),
-    "session already open": (
-        "/begin_weight_update",
-        (400, {"success": False, "message": "already open"}),
-        "already open",
-    ),
+    "begin refused": ("/begin_weight_update", (400, {"success": False, "message": "not now"}), "not now"),
     "update refused": (
         "/update_weights_from_tensor",
         (400, {"success": False, "message": "no such name"}),

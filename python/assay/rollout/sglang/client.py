@@ -101,6 +101,7 @@ class SGLangClient:
         )
         self._request_timeout_s = request_timeout_s
         self._control_timeout_s = control_timeout_s
+        self._closed = False
         self._lock = threading.Lock()
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._busy: set[http.client.HTTPConnection] = set()
@@ -217,6 +218,11 @@ class SGLangClient:
             raise RefusedError(f"{self.url}{path}: HTTP {status}: {_message(answer, raw)}", status)
         return answer
 
+    def close(self) -> None:
+        """Breaks every connection and keeps none from now on."""
+        self._closed = True
+        self.interrupt()
+
     def interrupt(self) -> None:
         """Breaks every connection, so that threads waiting for an answer return with ``ConnectionLostError``."""
         with self._lock:
@@ -248,6 +254,7 @@ class SGLangClient:
         finally:
             with self._lock:
                 self._busy.discard(connection)
+                usable = usable and not self._closed
                 if usable:
                     self._idle.append((time.monotonic(), connection))
             if not usable:

@@ -254,7 +254,8 @@ class Fleet:
             self._closed = True
             self._failure = "the generator was closed"
             self._state.notify_all()
-        self._disconnect()
+        for client in self._clients:
+            client.interrupt()
         with self._sync_lock:
             if self._sync is not None:
                 self._sync.close()
@@ -273,7 +274,7 @@ class Fleet:
 
     def _disconnect(self) -> None:
         for client in self._clients:
-            client.interrupt()
+            client.close()
 
     def _meet(self, server: str | LocalServer) -> Member:
         local = server if isinstance(server, LocalServer) else None

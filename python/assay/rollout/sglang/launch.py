@@ -164,7 +164,7 @@ class LocalServer:
         with self._lock:
             self._closing.set()
             self._failure = f"sglang at {self.url} was closed"
-        self._client.interrupt()
+        self._client.close()
         if self._process.poll() is None:
             _kill_group(self._process)
         self._process.wait()
