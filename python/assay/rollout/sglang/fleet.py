@@ -141,6 +141,10 @@ class Fleet:
         with self._state:
             return self._syncing or self.ordinal != ordinal
 
+    def cache_key(self, ordinal: int) -> str:
+        """Names the weights after push number ``ordinal``, for prefix caches."""
+        return f"{self._run}-{ordinal}"
+
     @contextmanager
     def route(self, before: Route | None) -> Generator[Route]:
         """The route to use now: the one used ``before`` while it is well (it has the prompt cached), else the idlest."""

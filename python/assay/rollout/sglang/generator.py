@@ -304,7 +304,10 @@ class SGLangGenerator:
         rid = f"{key}_t{sample.index}_r{sample.requests:06d}"
         sample.requests += 1
         seed = _seed(run.seed, sample) if self._fleet.deterministic else None
-        request = sample.request(run.sampling, rid=rid, routing_key=key, seed=seed)
+        # A prefix that older weights computed must not serve newer ones, whatever is left in the server's cache.
+        request = sample.request(
+            run.sampling, rid=rid, routing_key=key, cache_key=self._fleet.cache_key(ordinal), seed=seed
+        )
         with run.lock:
             run.flying[rid] = route
         try:

@@ -25,7 +25,8 @@ class SyncOptions:
             shared memory if every server is on this machine, else value.
         pause: What happens to requests in flight: ``retract`` (their cache is dropped and computed again under the new
             weights; sampled tokens stay), ``abort`` (they come back unfinished and are sent again to be continued), or
-            ``in_place`` (they go on with the cache of the old weights; cached prefixes of old weights stay too).
+            ``in_place`` (they go on with the cache of the old weights, so their further log-probabilities only come
+            close to what the new weights alone would give).
         bucket_bytes: Most bytes copied and sent at once.
         verify: Compare checksums of the servers' weights after the ``first`` sync, ``always`` or ``never``.
         keep: Keep a copy of what was sent (one model in host memory; on disk for ``disk``), so that a server that

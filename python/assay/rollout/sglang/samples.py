@@ -59,8 +59,18 @@ class Sample:
             finish=None if rollout.finish_reason == "abort" else rollout.finish_reason,
         )
 
-    def request(self, sampling: SamplingParams, *, rid: str, routing_key: str, seed: int | None) -> dict[str, Any]:
-        """The body of the ``/generate`` request for the rest of this completion."""
+    def request(
+        self, sampling: SamplingParams, *, rid: str, routing_key: str, cache_key: str, seed: int | None
+    ) -> dict[str, Any]:
+        """The body of the ``/generate`` request for the rest of this completion.
+
+        Args:
+            sampling: Of the whole completion.
+            rid: Id of this request, never used before.
+            routing_key: Requests with the same key belong on the same server.
+            cache_key: Requests with different keys share no cached prefix.
+            seed: Sent if given.
+        """
         parameters: dict[str, Any] = {
             "max_new_tokens": sampling.max_new_tokens - len(self.token_ids),
             "temperature": sampling.temperature,
@@ -79,6 +89,7 @@ class Sample:
             "sampling_params": parameters,
             "return_logprob": True,
             "routing_key": routing_key,
+            "extra_key": cache_key,
         }
 
     def extend(self, answer: Answer, version_of: Callable[[str], int]) -> None:
