@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import math
+import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Se
     return {
         "title": f"assay report: {', '.join(names)}",
         "subtitle": _subtitle(runs),
+        "descriptions": [f"{run.name}: {text}" if many else text for run in runs if (text := _description(run))],
         "runs": names,
         "notes": [
             f"{name}: {note}" if many else note for name, run in zip(names, runs, strict=True) for note in run.notes
@@ -115,6 +117,15 @@ def _boundaries(runs: Sequence[Run]) -> list[Row]:
         for stage in run.stages
         if len(stage.rows) > 1
     ]
+
+
+def _description(run: Run) -> str:
+    """What the recipe says the run shows."""
+    try:
+        found = tomllib.loads(run.recipe).get("description")
+    except tomllib.TOMLDecodeError:
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def _subtitle(runs: Sequence[Run]) -> str:

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 MAX_POINTS = 1000
 
 # Headings in the order a reader asks: is it learning, is it right, how does it write, is training healthy, how fast.
+# An entry that ends in `/`, `_` or `@` stands for every name that begins so.
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Reward", ("reward/",)),
-    ("Accuracy", ("accuracy", "eval/accuracy")),
-    ("Completions", ("completion/", "eval/", "text/")),
-    ("Optimisation", ("loss", "grad_norm", "lr", "entropy", "kl", "clip_ratio/", "frac_zero_variance", "is_", "sft/")),
-    ("Status of scored items", ("status/",)),
+    ("Reward", ("reward/", "eval/reward_")),
+    ("Accuracy", ("accuracy", "eval/accuracy", "eval/accuracy_", "eval/pass@", "eval/cons@")),
+    ("Completions", ("completion/", "eval/")),
+    (
+        "Optimisation",
+        ("loss", "grad_norm", "lr", "entropy", "kl", "clip_ratio/", "frac_zero_variance", "frac_", "sft/", "policy/"),
+    ),
+    ("Status of scored items", ("status/", "eval/status/")),
     ("Time and memory", ("timing_s/", "tokens_per_s", "time_s", "peak_memory_bytes")),
 )
 OTHER = "Other"
@@ -87,7 +91,7 @@ def group_of(name: str) -> str:
         (len(prefix), heading)
         for heading, prefixes in GROUPS
         for prefix in prefixes
-        if name == prefix or (prefix.endswith(("/", "_")) and name.startswith(prefix))
+        if name == prefix or (prefix.endswith(("/", "_", "@")) and name.startswith(prefix))
     ]
     return max(matches)[1] if matches else OTHER
 

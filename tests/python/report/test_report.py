@@ -96,7 +96,8 @@ def test_hostile_text_stays_text(make_run: MakeRun, made: SimpleNamespace) -> No
     assert first["prompt"] == made.hostile
     assert first["samples"][0]["segments"][1] == ["answer", made.hostile]
     assert first["samples"][0]["reason"] == made.hostile
-    assert page.data["recipes"][0]["text"] == '[run]\nname = "</pre><script>"\n'
+    assert page.data["recipes"][0]["text"].startswith('name = "</pre><script>"')
+    assert page.data["descriptions"] == ["<b>It learns.</b>"]
     # Model text reaches the page through `textContent` alone.
     for dangerous in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
         assert dangerous not in page.scripts[1]
