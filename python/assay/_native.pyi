@@ -104,7 +104,7 @@ def balance(
 class SamplingBatcher:
     def __new__(
         cls,
-        prompt_lengths: NDArray[np.int64],
+        prompt_lengths: NDArray[np.int64] | list[int],
         *,
         group_size: int,
         max_new_tokens: int,

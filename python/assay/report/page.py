@@ -11,7 +11,7 @@ import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from assay.report.series import charts
+from assay.report.series import Chart, charts
 from assay.report.tables import COLUMNS, before_after, stage_table, status_table
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Se
         statuses: the status counts of each run's samples.
     """
     names = [run.name for run in runs]
+    table = before_after(runs)
     many = len(runs) > 1
     return {
         "title": f"assay report: {', '.join(names)}",
@@ -40,7 +41,7 @@ def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Se
         "notes": [
             f"{name}: {note}" if many else note for name, run in zip(names, runs, strict=True) for note in run.notes
         ],
-        "before_after": before_after(runs),
+        "before_after": table,
         "stages": stage_table(runs),
         "columns": [title for title, _ in COLUMNS],
         "statuses": status_table(runs, statuses),
@@ -60,6 +61,7 @@ def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Se
                 ],
             }
             for chart in charts(runs)
+            if not _is_in_table(chart, table)
         ],
         "boundaries": _boundaries(runs),
         "groups": [{**group, "run": position} for position, members in enumerate(groups) for group in members],
@@ -107,6 +109,14 @@ def _hash(text: str) -> str:
 def _rounded(values: list[float]) -> list[float | None]:
     """Six digits are more than a chart shows; what is not finite becomes a gap."""
     return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
+
+
+def _is_in_table(chart: Chart, table: list[Row]) -> bool:
+    """Whether a chart has two points a run at most and the table of before and after gives them as numbers."""
+    points = [0] * (1 + max(curve.run for curve in chart.curves))
+    for curve in chart.curves:
+        points[curve.run] += len(curve.x)
+    return max(points) <= 2 and any(row["metric"] == chart.name for row in table)
 
 
 def _boundaries(runs: Sequence[Run]) -> list[Row]:

@@ -22,7 +22,19 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Completions", ("completion/", "eval/")),
     (
         "Optimisation",
-        ("loss", "grad_norm", "lr", "entropy", "kl", "clip_ratio/", "frac_zero_variance", "frac_", "sft/", "policy/"),
+        (
+            "loss",
+            "grad_norm",
+            "lr",
+            "entropy",
+            "kl",
+            "clip_ratio/",
+            "frac_zero_variance",
+            "frac_",
+            "sft/",
+            "train/",
+            "sampling/",
+        ),
     ),
     ("Status of scored items", ("status/", "eval/status/")),
     ("Time and memory", ("timing_s/", "tokens_per_s", "time_s", "peak_memory_bytes")),
@@ -82,7 +94,12 @@ def charts(runs: Sequence[Run]) -> list[Chart]:
         curves = [curve for curve in curves if any(map(math.isfinite, curve.y))]
         if curves:
             found.append(Chart(group_of(name), name, curves, joined))
-    return sorted(found, key=lambda chart: (headings.index(chart.group), chart.name.count("/"), chart.name))
+    return sorted(found, key=lambda chart: _rank(chart, headings))
+
+
+def _rank(chart: Chart, headings: list[str]) -> tuple[int, bool, int, str]:
+    """Training before evaluation, totals before parts, then by name."""
+    return headings.index(chart.group), chart.name.startswith("eval/"), chart.name.count("/"), chart.name
 
 
 def group_of(name: str) -> str:

@@ -44,7 +44,8 @@ def before_after(runs: Sequence[Run]) -> list[Row]:
     table: list[Row] = []
     for run in runs:
         before, after = (_section(run, key) for key in ("before", "after"))
-        for name in [name for name in before if name in after and not name.endswith("_se")]:
+        names = [name for name in before if name in after and not name.endswith("_se")]
+        for name in sorted(names, key=lambda name: name != "eval/accuracy"):
             first, last = number(before[name]), number(after[name])
             if first is None and last is None:
                 continue
