@@ -34,7 +34,7 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES) pyproject.toml
 	@touch $@
 
 demo: build ## R1-Zero in miniature: cold start, GRPO with Rust rewards, before/after table, report
-	@$(BIN)/assay train recipes/demo.toml --set run.directory=runs/demo --overwrite
+	@$(BIN)/assay train recipes/demo.toml --overwrite
 	@$(BIN)/assay report runs/demo
 
 test: test-rust test-python ## all tests

@@ -1,27 +1,33 @@
 """The command line. Each command lives in `assay.commands`; this file puts them together and turns errors into exits.
 
 Exit codes: 0 done (`verify`: equal); 1 a negative answer (`verify`: different; `extract`: none found); 2 a mistake in the
-call, a file or the machine, told in one line; 3 undecided (`verify`); 130 interrupted.
+call, a file or the machine, told in one line; 3 undecided (`verify`); 70 a bug in assay, with its traceback; 130
+interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.commands.answers import extract, verify
 from assay.commands.bench import bench
+from assay.commands.convert import convert
 from assay.commands.evaluate import evaluate
 from assay.commands.report import report
 from assay.commands.score import score
+from assay.commands.serve import serve
+from assay.commands.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_MISTAKE = 2
+EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
 # The base of typer's usage errors. Its module differs between typer versions, its place in the hierarchy does not.
@@ -38,8 +44,11 @@ app = typer.Typer(
 app.command(context_settings={"ignore_unknown_options": True})(verify)
 app.command()(extract)
 app.command()(score)
+app.command()(serve)
+app.command()(train)
 app.command("eval")(evaluate)
 app.command()(report)
+app.command()(convert)
 app.command()(bench)
 
 
@@ -79,12 +88,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         where = f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
         return _fail(f"{error.format_message().replace('Value error, ', '')}{where}")
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("assay: interrupted\n")
-        return EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (`assay .. | head`); there is no one to tell. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception:  # noqa: BLE001 - Python would exit with 1, which `verify` uses for "different"
+        traceback.print_exc()
+        return EXIT_BUG
+    if code == EXIT_INTERRUPTED:
+        sys.stderr.write("assay: interrupted\n")
     return code if isinstance(code, int) else 0
 
 

@@ -56,6 +56,28 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console(highlight=False).print(table)
 
 
+def need(*modules: str, extra: str) -> None:
+    """Says what to install if a module is missing, before minutes of other work.
+
+    Raises:
+        UnavailableError: naming the module and the extra it comes with.
+    """
+    from importlib.util import find_spec
+
+    from assay.errors import UnavailableError
+
+    for module in modules:
+        if find_spec(module) is None:
+            raise UnavailableError(f"{module} is not installed; run: pip install 'assay[{extra}]'")
+
+
+def quiet_libraries() -> None:
+    """Keeps transformers from drawing its own bars and notices over ours; its warnings stay."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+
+
 def figure(value: float) -> str:
     """A number for reading: four significant digits, a dash for none."""
     return "-" if not math.isfinite(value) else f"{value:.4g}"

@@ -113,7 +113,10 @@ def test_missing_things(assay: Assay, rows: Rows, tmp_path: Path) -> None:
     assert "no rows" in assay("score", rows(), "--spec", "accuracy").mistake
     assert "is a folder" in assay("score", tmp_path, "--spec", "accuracy").mistake
     assert "--spec" in assay("score", rows(GOOD)).mistake
-    assert "absent.json" in assay("score", rows(GOOD), "--spec", "accuracy", "--tokenizer", tmp_path / "absent.json").mistake
+    assert (
+        "absent.json"
+        in assay("score", rows(GOOD), "--spec", "accuracy", "--tokenizer", tmp_path / "absent.json").mistake
+    )
     assert "did you mean `accuracy`" in assay("score", rows(GOOD), "--spec", "acuracy").mistake
 
 
