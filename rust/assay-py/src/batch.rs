@@ -169,6 +169,7 @@ impl SamplingBatcher {
     }
 }
 
+#[expect(clippy::cast_possible_wrap, reason = "no slice has 2^63 elements")]
 fn indices(py: Python<'_>, lists: Vec<Vec<usize>>) -> Vec<Bound<'_, PyArray1<i64>>> {
     let array =
         |list: Vec<usize>| PyArray1::from_iter(py, list.into_iter().map(|index| index as i64));
@@ -186,12 +187,11 @@ fn counts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<u64>> {
         .ok()
         .and_then(|list| list.extract::<Vec<i64>>().ok());
     let array;
-    let lengths = match &list {
-        Some(list) => list,
-        None => {
-            array = vector::<i64>(value, name, "int64")?;
-            slice(&array)?
-        }
+    let lengths = if let Some(list) = &list {
+        list
+    } else {
+        array = vector::<i64>(value, name, "int64")?;
+        slice(&array)?
     };
     if let Some(index) = lengths.iter().position(|&length| length < 0) {
         count(value.py(), lengths[index], &format!("{name}[{index}]"))?;

@@ -2,6 +2,10 @@
 //!
 //! No logic lives here. `errors` is the only file that names a Python exception; `arrays` and `texts` turn arguments into
 //! slices; `pool` owns the threads.
+#![expect(
+    clippy::doc_markdown,
+    reason = "what Python shows in help() is in Google style"
+)]
 
 mod arrays;
 mod batch;

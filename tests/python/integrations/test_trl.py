@@ -62,10 +62,10 @@ def test_logs() -> None:
 def test_token_ids_are_scored_when_there_is_a_tokenizer() -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    tokenizer = Tokenizer(models.WordLevel({"2": 0, "3": 1, "?": 2}, unk_token="?"))
+    tokenizer = Tokenizer(models.WordLevel({"2": 0, "3": 1, "is": 2, "answer": 3, "The": 4}, unk_token="2"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     spec = RewardSpec([Accuracy(), Length(mode="soft_overlong", max_length=4, buffer=2, weight=0.5)])
     reward = trl.Reward(spec, tokenizer=tokenizer)
     completions = ["not looked at", "nor this"]
-    assert reward(completions=completions, completion_ids=[[0], [2, 2, 1]], solution=["2", "2"]) == [1.0, -0.25]
+    assert reward(completions=completions, completion_ids=[[0], [4, 3, 2, 1]], solution=["2", "2"]) == [1.0, -0.5]
     assert reward(completions=[], completion_ids=[], solution=[]) == []

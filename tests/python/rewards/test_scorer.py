@@ -3,6 +3,7 @@
 import math
 import pickle
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def naive(completion: str, reference: str | None) -> dict[str, float]:
     low, high = (0.5, 1.0) if accuracy == 1.0 else (-0.5, -1.0)
     progress = min(len(completion) / 40, 1.0)
     words = completion.lower().split()
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(pairwise(words))
     return {
         "accuracy": accuracy,
         "format": float(well_formed is not None),

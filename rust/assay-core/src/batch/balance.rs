@@ -92,7 +92,9 @@ pub fn balance(
             result = other;
         }
     }
-    result.iter_mut().for_each(|part| part.sort_unstable());
+    for part in &mut result {
+        part.sort_unstable();
+    }
     result.resize(parts, Vec::new());
     // Empty parts last; the part with the earlier sequence first among equals.
     result.sort_by_cached_key(|part| {
