@@ -23,7 +23,9 @@ class Server:
 @contextmanager
 def start(*options: str) -> Iterator[Server]:
     """A server of its own, killed at the end if it still runs."""
-    with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -1,5 +1,6 @@
 """The scorer against a naive one in Python, and what it promises about batches."""
 
+import itertools
 import math
 import pickle
 import re
@@ -47,7 +48,7 @@ def naive(completion: str, reference: str | None) -> dict[str, float]:
     low, high = (0.5, 1.0) if accuracy == 1.0 else (-0.5, -1.0)
     progress = min(len(completion) / 40, 1.0)
     words = completion.lower().split()
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(itertools.pairwise(words))
     return {
         "accuracy": accuracy,
         "format": float(well_formed is not None),
