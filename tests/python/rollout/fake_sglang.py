@@ -244,6 +244,7 @@ class FakeSGLang:
         return 200, {
             "version": "0.5.23",
             "tp_size": 1,
+            "device": "cpu",
             "max_req_input_len": 64,
             "enable_deterministic_inference": self.deterministic,
         }
