@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
-from assay.rollout.sglang.checksums import compare
+from assay.rollout.sglang.checksums import compare, word_digest
 from assay.rollout.sglang.weights import checkpoint_tensors, flatten, serialise, shards
 
 SMALL = {
