@@ -66,7 +66,12 @@ def advantage_row(count: int, size: int) -> list[str]:
     loop, slow = best_of(1, lambda: loop_advantages(rewards, groups))
     np.testing.assert_allclose(mine, reference, atol=1e-5)
     np.testing.assert_allclose(mine, slow, atol=1e-5)
-    return [f"advantages, {count:,} in groups of {size}", seconds(ours.wall), f"{seconds(vector.wall)} ({vector.wall / ours.wall:.1f}x)", f"{seconds(loop.wall)} ({loop.wall / ours.wall:,.0f}x)"]
+    return [
+        f"advantages, {count:,} in groups of {size}",
+        seconds(ours.wall),
+        f"{seconds(vector.wall)} ({vector.wall / ours.wall:.1f}x)",
+        f"{seconds(loop.wall)} ({loop.wall / ours.wall:,.0f}x)",
+    ]
 
 
 def pack_row(count: int) -> list[str]:
@@ -75,7 +80,12 @@ def pack_row(count: int) -> list[str]:
     loop, expected = best_of(1, lambda: loop_pack(lengths, 32_768))
     assert len(bins) == expected
     assert sorted(index for indices in bins for index in indices.tolist()) == list(range(count))
-    return [f"pack {count:,} into 32,768", seconds(ours.wall), "-", f"{seconds(loop.wall)} ({loop.wall / ours.wall:,.0f}x)"]
+    return [
+        f"pack {count:,} into 32,768",
+        seconds(ours.wall),
+        "-",
+        f"{seconds(loop.wall)} ({loop.wall / ours.wall:,.0f}x)",
+    ]
 
 
 def balance_row(count: int, parts: int) -> list[str]:
@@ -83,10 +93,27 @@ def balance_row(count: int, parts: int) -> list[str]:
     ours, split = best_of(3, lambda: assay.balance(lengths, parts, method="kk"))
     loop, heaviest = best_of(1, lambda: loop_karmarkar_karp(lengths, parts))
     assert max(int(lengths[indices].sum()) for indices in split) <= heaviest * 1.001
-    return [f"Karmarkar-Karp, {count:,} into {parts}", seconds(ours.wall), "-", f"{seconds(loop.wall)} ({loop.wall / ours.wall:,.0f}x)"]
+    return [
+        f"Karmarkar-Karp, {count:,} into {parts}",
+        seconds(ours.wall),
+        "-",
+        f"{seconds(loop.wall)} ({loop.wall / ours.wall:,.0f}x)",
+    ]
 
 
 def run() -> list[str]:
     """The table of this file."""
-    rows = [advantage_row(512, 8), advantage_row(8_192, 8), advantage_row(65_536, 64), pack_row(4_096), pack_row(65_536), balance_row(4_096, 8), balance_row(4_096, 64)]
-    return [table("Advantages, packing and balancing, one thread, best wall time", ["", "assay", "numpy", "Python loop"], rows)]
+    rows = [
+        advantage_row(512, 8),
+        advantage_row(8_192, 8),
+        advantage_row(65_536, 64),
+        pack_row(4_096),
+        pack_row(65_536),
+        balance_row(4_096, 8),
+        balance_row(4_096, 64),
+    ]
+    return [
+        table(
+            "Advantages, packing and balancing, one thread, best wall time", ["", "assay", "numpy", "Python loop"], rows
+        )
+    ]

@@ -27,7 +27,11 @@ def run() -> list[str]:
         ("import numpy", "import numpy", 9),
         ("import assay", "import assay", 9),
         ("import assay, one verify", "import assay; assert assay.verify('1/2', '0.5')", 9),
-        ("import math_verify, one verify", "from math_verify import parse, verify; assert verify(parse('$1/2$'), parse('$0.5$'))", 3),
+        (
+            "import math_verify, one verify",
+            "from math_verify import parse, verify; assert verify(parse('$1/2$'), parse('$0.5$'))",
+            3,
+        ),
     ):
         took = start(code, runs)
         rows.append([name, seconds(took), seconds(max(took - empty, 0.0))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,22 @@ SPEC = {"accuracy": 1.0, "format": 0.5}
 
 def reasoning(draw: random.Random, words: int) -> str:
     """Text with the mix of words, numbers and formulas that chains of thought have."""
-    vocabulary = ["so", "we", "get", "that", "the", "sum", "equals", "carry", "one", "wait,", "check", "again:", "therefore", "\\frac{1}{2}"]
+    vocabulary = [
+        "so",
+        "we",
+        "get",
+        "that",
+        "the",
+        "sum",
+        "equals",
+        "carry",
+        "one",
+        "wait,",
+        "check",
+        "again:",
+        "therefore",
+        "\\frac{1}{2}",
+    ]
     return " ".join(str(draw.randint(0, 999)) if draw.random() < 0.2 else draw.choice(vocabulary) for _ in range(words))
 
 
@@ -28,13 +44,17 @@ def byte_level_tokenizer(draw: random.Random) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=4_000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=4_000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
     tokenizer.train_from_iterator([reasoning(draw, 200) for _ in range(200)], trainer)
     tokenizer.add_tokens(TAGS)
     return tokenizer
 
 
-def rollouts(tokenizer: Tokenizer, count: int, length: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[str], list[float]]:
+def rollouts(
+    tokenizer: Tokenizer, count: int, length: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, list[str], list[float]]:
     """`count` completions of `length` tokens as flat ids and offsets, with references and expected totals."""
     draw = random.Random(seed)
     pool = tokenizer.encode(reasoning(draw, 20 * length)).ids
@@ -60,7 +80,7 @@ def compare(tokenizer: Tokenizer, path: Path, count: int, length: int) -> list[s
     text = assay.Scorer(SPEC, threads=1)
 
     def decoded() -> list[str]:
-        return [tokenizer.decode(ids[a:b].tolist(), skip_special_tokens=False) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        return [tokenizer.decode(ids[a:b].tolist(), skip_special_tokens=False) for a, b in pairwise(offsets.tolist())]
 
     ours, scores = best_of(3, lambda: direct.score_tokens(ids, offsets, references))
     assert scores.total.tolist() == expected
@@ -88,5 +108,11 @@ def run() -> list[str]:
         path = Path(folder) / "tokenizer.json"
         tokenizer.save(str(path))
         rows = [compare(tokenizer, path, 8_192, 512), compare(tokenizer, path, 8_192, 4_096)]
-    header = ["rollouts x tokens", "assay.score_tokens", "tokens", "decode, then assay.score", "decode, then math-verify + regex (256 rollouts, scaled)"]
+    header = [
+        "rollouts x tokens",
+        "assay.score_tokens",
+        "tokens",
+        "decode, then assay.score",
+        "decode, then math-verify + regex (256 rollouts, scaled)",
+    ]
     return [table("Rollouts scored from token ids, accuracy + format, one core, CPU time", header, rows)]

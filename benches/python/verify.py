@@ -40,20 +40,31 @@ def completions(count: int, seed: int = 1) -> tuple[list[str], list[str], list[f
     draw = random.Random(seed)
     texts, references, expected = [], [], []
     for gold, answer, equal in number_pairs(count, seed):
-        words = " ".join(draw.choice(["so", "then", "add", "carry", "the", "total", "is", "3 + 4 = 7"]) for _ in range(60))
+        words = " ".join(
+            draw.choice(["so", "then", "add", "carry", "the", "total", "is", "3 + 4 = 7"]) for _ in range(60)
+        )
         tagged = draw.random() < 0.9
-        texts.append(f"<think>{words}</think>\n<answer>\\boxed{{{answer}}}</answer>" if tagged else f"{words} \\boxed{{{answer}}}")
+        texts.append(
+            f"<think>{words}</think>\n<answer>\\boxed{{{answer}}}</answer>"
+            if tagged
+            else f"{words} \\boxed{{{answer}}}"
+        )
         references.append(gold)
         expected.append(float(equal) + 0.5 * tagged)
     return texts, references, expected
 
 
-def peer_rewards(texts: list[str], references: list[str]) -> list[float]:
-    """The same two rewards in Python: math-verify on the completion, and the format by regular expression."""
-    golds = {reference: math_verify.parse(f"${reference}$") for reference in set(references)}
+def peer_rewards(texts: list[str], references: list[str], *, limit: int | None = 5) -> list[float]:
+    """The same two rewards in Python: math-verify on the completion, and the format by regular expression.
+
+    `limit` is math-verify's time limit in seconds; off the main thread it has to be None.
+    """
+    golds = {reference: math_verify.parse(f"${reference}$", parsing_timeout=limit) for reference in set(references)}
+    answers = [math_verify.parse(text, parsing_timeout=limit) for text in texts]
     return [
-        float(math_verify.verify(golds[reference], math_verify.parse(text))) + 0.5 * bool(THINK_FORMAT.match(text))
-        for text, reference in zip(texts, references, strict=True)
+        float(math_verify.verify(golds[reference], answer, timeout_seconds=limit))
+        + 0.5 * bool(THINK_FORMAT.match(text))
+        for text, answer, reference in zip(texts, answers, references, strict=True)
     ]
 
 
@@ -64,7 +75,15 @@ def compare_calls(title: str, pairs: list[tuple[str, str, bool]], peer_count: in
         right = sum(bool(function(gold, answer)) == equal for gold, answer, equal in some)
         false_positives = sum(bool(function(gold, answer)) and not equal for gold, answer, equal in some)
         times = latencies([partial(function, gold, answer) for gold, answer, _ in some])
-        rows.append([name, f"{right}/{len(some)}", str(false_positives), *(seconds(percentile(times, p)) for p in (0.5, 0.99)), seconds(times[-1])])
+        rows.append(
+            [
+                name,
+                f"{right}/{len(some)}",
+                str(false_positives),
+                *(seconds(percentile(times, p)) for p in (0.5, 0.99)),
+                seconds(times[-1]),
+            ]
+        )
         if name == "assay":
             assert false_positives == 0, f"{title}: assay accepted a wrong answer"
             ours = percentile(times, 0.5)
@@ -77,7 +96,11 @@ def run() -> list[str]:
     """All tables of this file."""
     numbers = number_pairs(2_000)
     cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
-    plain = [case for case in cases if case["expected"] in ("equal", "different") and not set(case) & {"kind", "tolerance", "units"}]
+    plain = [
+        case
+        for case in cases
+        if case["expected"] in ("equal", "different") and not set(case) & {"kind", "tolerance", "units"}
+    ]
     formulas = [(case["gold"], case["answer"], case["expected"] == "equal") for case in plain]
 
     texts, references, expected = completions(10_000)
@@ -96,13 +119,25 @@ def run() -> list[str]:
         ["", "right", "CPU per completion", "completions/s"],
         [
             ["assay.Scorer", "10000/10000", seconds(ours.cpu / 10_000), f"{10_000 / ours.cpu:,.0f}"],
-            ["math-verify + regex (first 1,000)", f"{agree}/{peer_count}", seconds(theirs.cpu / peer_count), f"{peer_count / theirs.cpu:,.0f}"],
+            [
+                "math-verify + regex (first 1,000)",
+                f"{agree}/{peer_count}",
+                seconds(theirs.cpu / peer_count),
+                f"{peer_count / theirs.cpu:,.0f}",
+            ],
             ["ratio", "", f"{theirs.cpu / peer_count / (ours.cpu / 10_000):,.0f}x", ""],
-            ["wall, 1 thread over 2 threads (100,000 completions)", "", f"{one_thread.wall / two_threads.wall:.2f}x", ""],
+            [
+                "wall, 1 thread over 2 threads (100,000 completions)",
+                "",
+                f"{one_thread.wall / two_threads.wall:.2f}x",
+                "",
+            ],
         ],
     )
     return [
         compare_calls("verify, GSM8K-style numbers, per call from Python", numbers, 500),
-        compare_calls(f"verify, the {len(formulas)} plain rows of tests/cases/verify.jsonl, per call", formulas, len(formulas)),
+        compare_calls(
+            f"verify, the {len(formulas)} plain rows of tests/cases/verify.jsonl, per call", formulas, len(formulas)
+        ),
         batch,
     ]

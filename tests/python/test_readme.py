@@ -17,7 +17,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 README = Path(os.environ.get("ASSAY_README", ROOT / "README.md"))
 DOCUMENTS = [README, *sorted((README.parent / "docs").glob("*.md"))]
-FENCE = re.compile(r"(?:^<!-- (?P<marker>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(
+    r"(?:^<!-- (?P<marker>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
 RUNNABLE = {"console", "python"}
 
 
@@ -57,7 +59,10 @@ def test_every_block_says_whether_it_runs(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 @pytest.mark.timeout(600)
 def test_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120"}
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "120",
+    }
     monkeypatch.chdir(tmp_path)
     if (ROOT / "recipes").is_dir():
         (tmp_path / "recipes").symlink_to(ROOT / "recipes")
@@ -71,6 +76,8 @@ def test_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for command, expected in commands(body):
             done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
             output = done.stdout + done.stderr
-            assert pattern(expected).search(output.strip()), f"{path.name}: $ {command}\n{output}\nexpected:\n{expected}"
+            assert pattern(expected).search(output.strip()), (
+                f"{path.name}: $ {command}\n{output}\nexpected:\n{expected}"
+            )
             if not expected:
                 assert done.returncode == 0, f"{path.name}: $ {command}\n{output}"

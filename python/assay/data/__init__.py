@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.data.config import (
+    AdditionConfig,
     DataConfig,
     HuggingFaceConfig,
     JsonlConfig,
@@ -21,6 +22,7 @@ from assay.data.templates import R1_TEMPLATE, Template, render
 
 __all__ = [
     "R1_TEMPLATE",
+    "AdditionConfig",
     "DataConfig",
     "HuggingFaceConfig",
     "JsonlConfig",

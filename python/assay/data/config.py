@@ -93,8 +93,21 @@ class ReasoningGymConfig(Source):
         return self
 
 
+class AdditionConfig(Source):
+    """Sums of two numbers of so many digits, written `123+456=`."""
+
+    source: Literal["addition"] = "addition"
+    digits: int = Field(default=3, ge=1, le=18)
+    """Digits of both numbers; neither begins with 0."""
+    size: int = Field(default=10_000, ge=1)
+    """Training problems to draw; they may repeat."""
+    think_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of demonstrations that think."""
+
+
 DataConfig = Annotated[
-    JsonlConfig | ParquetConfig | HuggingFaceConfig | ReasoningGymConfig, Field(discriminator="source")
+    JsonlConfig | ParquetConfig | HuggingFaceConfig | ReasoningGymConfig | AdditionConfig,
+    Field(discriminator="source"),
 ]
 """Any of the sources; the key `source` says which."""
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from assay.data.addition import load_addition
 from assay.data.columnar import read_hub, read_parquet
-from assay.data.config import Files, HuggingFaceConfig, ParquetConfig, ReasoningGymConfig, Source, Table, parse_config
+from assay.data.config import (
+    AdditionConfig,
+    Files,
+    HuggingFaceConfig,
+    ParquetConfig,
+    ReasoningGymConfig,
+    Source,
+    Table,
+    parse_config,
+)
 from assay.data.gym import load_gym
 from assay.data.jsonl import read_jsonl
 from assay.data.rows import make_task
@@ -47,6 +57,8 @@ def load_splits(config: Source | dict[str, Any], *, base: Path | str = ".") -> S
     base = Path(base)
     if isinstance(config, ReasoningGymConfig):
         return load_gym(config)
+    if isinstance(config, AdditionConfig):
+        return load_addition(config)
     if not isinstance(config, Table):
         raise InvalidSpecError(f"data.source: nothing loads a {type(config).__name__}")
     train, held_out, name = _read(config, base)

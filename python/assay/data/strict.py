@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import Annotated, Any, cast, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.errors import InvalidSpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class StrictModel(BaseModel):
@@ -34,27 +37,24 @@ def check(kind: Any, value: object, *, where: str) -> Any:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        raise InvalidSpecError(explain(error, kind, value, where=where)) from None
+        raise InvalidSpecError(explain(error, kind, where=where)) from None
 
 
-def explain(error: ValidationError, kind: Any, value: object, *, where: str) -> str:
+def explain(error: ValidationError, kind: Any, *, where: str) -> str:
     """The first problem of a pydantic error in one line, with the number of further ones."""
     problems = error.errors(include_url=False, include_context=True)
     # An unknown key is the usual cause of the missing one reported beside it, so it is told first.
     first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
-    location = first["loc"]
-    tags = _union_tags(kind)
-    shown = [str(part) for position, part in enumerate(location) if not (position == 0 and part in tags)]
+    shown, names = _locate(kind, first["loc"])
     field = ".".join(shown)
     rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     prefix = f"{where}: {field}: " if field else f"{where}: "
-    return prefix + _message(dict(first), _model_for(kind, value), shown) + rest
+    return prefix + _message(dict(first), shown, names) + rest
 
 
-def _message(problem: Mapping[str, Any], model: type[BaseModel] | None, shown: list[str]) -> str:
+def _message(problem: Mapping[str, Any], shown: list[str], names: list[str]) -> str:
     kind = problem["type"]
     if kind == "extra_forbidden":
-        names = _field_names(model, shown[:-1])
         return f"unknown key{suggestion(shown[-1], names)}"
     if kind == "missing":
         return "this key is required"
@@ -86,34 +86,49 @@ def suggestion(name: str, names: list[str]) -> str:
     return f"; known keys: {', '.join(sorted(names))}" if names and name not in names else ""
 
 
-def _unwrap(kind: Any) -> tuple[Any, ...]:
-    """The models inside `Annotated[A | B, ...]`, or the one model itself."""
+def _locate(kind: Any, location: Sequence[str | int]) -> tuple[list[str], list[str]]:
+    """Where an error stands as its reader wrote it, and the keys that are valid there.
+
+    pydantic puts the tag of a union's member between the keys; the file has no such level.
+    """
+    shown: list[str] = []
+    names: list[str] = []
+    choices = _choices(kind)
+    for part in location:
+        tagged = [model for model in choices if part in _tags(model)]
+        if tagged and len(choices) > 1:
+            choices = tagged
+            continue
+        shown.append(str(part))
+        inside = [get_args(choice)[-1] for choice in choices if get_origin(choice) in {list, tuple, dict}]
+        if inside:
+            choices, names = _choices(inside[0]), []
+            continue
+        models = [model for model in choices if _is_model(model)]
+        names = list(dict.fromkeys(name for model in models for name in model.model_fields))
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        choices = _choices(fields[0].annotation) if fields else []
+    return shown, names
+
+
+def _choices(kind: Any) -> list[Any]:
+    """The members of a union, without `Annotated` and `None`; the one type otherwise."""
     if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    return get_args(kind) or (kind,)
+        return _choices(get_args(kind)[0])
+    if get_origin(kind) in {Union, UnionType}:
+        return [choice for member in get_args(kind) for choice in _choices(member)]
+    return [] if kind is type(None) else [kind]
 
 
-def _union_tags(kind: Any) -> set[str]:
-    return {_tag(model) for model in _unwrap(kind) if len(_unwrap(kind)) > 1}
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _tag(model: Any) -> str:
-    fields = getattr(model, "model_fields", {})
-    return str(fields["source"].default) if "source" in fields else ""
-
-
-def _model_for(kind: Any, value: object) -> type[BaseModel] | None:
-    models = [model for model in _unwrap(kind) if isinstance(model, type) and issubclass(model, BaseModel)]
-    if len(models) == 1:
-        return models[0]
-    tag = cast("Mapping[str, object]", value).get("source") if isinstance(value, Mapping) else None
-    return next((model for model in models if _tag(model) == tag), None)
-
-
-def _field_names(model: type[BaseModel] | None, path: list[str]) -> list[str]:
-    """The keys valid at `path` below `model`; empty where the path leaves the models."""
-    for part in path:
-        field = model.model_fields.get(part) if model else None
-        nested = [m for m in _unwrap(field.annotation) if isinstance(m, type)] if field else []
-        model = next((m for m in nested if issubclass(m, BaseModel)), None)
-    return list(model.model_fields) if model else []
+def _tags(kind: Any) -> set[str]:
+    """What a member of a tagged union is called: its one-valued literals."""
+    if not _is_model(kind):
+        return set()
+    values = [
+        get_args(field.annotation) for field in kind.model_fields.values() if get_origin(field.annotation) is Literal
+    ]
+    return {str(value[0]) for value in values if len(value) == 1}

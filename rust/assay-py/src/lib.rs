@@ -1,7 +1,33 @@
 //! The extension module `assay._native`: extract, release the GIL, call, return.
+//!
+//! No logic lives here. `errors` is the only file that names a Python exception; `arrays` and `texts` turn arguments into
+//! slices; `pool` owns the threads.
+
+mod arrays;
+mod batch;
+mod errors;
+mod pool;
+mod score;
+mod serve;
+mod texts;
+mod verify;
+
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
-fn _native(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<verify::Verdict>()?;
+    module.add_class::<verify::Extraction>()?;
+    module.add_function(wrap_pyfunction!(verify::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(verify::extract, module)?)?;
+    module.add_class::<score::Scorer>()?;
+    module.add_class::<score::Scores>()?;
+    module.add_function(wrap_pyfunction!(score::parse_spec, module)?)?;
+    module.add_function(wrap_pyfunction!(serve::serve, module)?)?;
+    module.add_class::<batch::SamplingBatcher>()?;
+    module.add_function(wrap_pyfunction!(batch::group_advantages, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::pack, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::balance, module)?)?;
     Ok(())
 }

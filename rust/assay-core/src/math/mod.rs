@@ -1,8 +1,61 @@
 //! Whether two answers are the same.
 
 pub mod ast;
+mod lexer;
+mod normalise;
+pub mod parse;
+mod plain;
+pub mod render;
+pub mod units;
+mod words;
 
 use std::borrow::Cow;
+
+/// A reference, read once and compared with many answers.
+///
+/// A group of completions shares one reference, so its parse is worth keeping. `Gold` is immutable: it can be
+/// shared between threads, and an answer's verdict depends on nothing but the two texts and the options.
+#[derive(Clone, Debug)]
+pub struct Gold {
+    text: Box<str>,
+    options: Options,
+}
+
+impl Gold {
+    /// Reads `gold`: an answer, with or without `$..$` or `\boxed{}`. Never fails; see [`Self::is_readable`].
+    pub fn new(gold: &str, options: &Options) -> Self {
+        Self {
+            text: gold.into(),
+            options: *options,
+        }
+    }
+
+    /// Whether the reference could be read at all. When it could not, every comparison is
+    /// [`Outcome::Undecided`], whatever the answer.
+    pub fn is_readable(&self) -> bool {
+        !self.text.trim().is_empty()
+    }
+
+    /// Compares one answer with the reference.
+    pub fn compare(&self, answer: &str) -> Verdict {
+        plain::verify(&self.text, answer, &self.options)
+            .unwrap_or_else(|| Verdict::new(Outcome::Undecided, Stage::Parse, "not a plain number"))
+    }
+}
+
+/// Whether `answer` says the same as `gold`.
+///
+/// Pure and total: any two strings give a verdict, the same one on every machine and thread. For one reference
+/// and many answers use [`Gold`].
+///
+/// ```
+/// use assay_core::math::{Options, Outcome, verify};
+///
+/// assert_eq!(verify("1,024", "1024.0", &Options::default()).outcome, Outcome::Equal);
+/// ```
+pub fn verify(gold: &str, answer: &str, options: &Options) -> Verdict {
+    plain::verify(gold, answer, options).unwrap_or_else(|| Gold::new(gold, options).compare(answer))
+}
 
 /// What a comparison found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +100,26 @@ pub struct Verdict {
     pub reason: Cow<'static, str>,
     /// `Equal` was reached by a probabilistic step; its error bound stands with that step.
     pub probable: bool,
+}
+
+impl Verdict {
+    pub(crate) fn new(
+        outcome: Outcome,
+        stage: Stage,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            outcome,
+            stage,
+            reason: reason.into(),
+            probable: false,
+        }
+    }
+
+    /// Whether the outcome is [`Outcome::Equal`].
+    pub fn is_equal(&self) -> bool {
+        self.outcome == Outcome::Equal
+    }
 }
 
 /// What sort of answer the reference is.

@@ -176,7 +176,7 @@ fn length(place: &str, mut table: Map<String, Value>) -> Result<Length> {
 }
 
 /// The options of one kind. Its names are those its defaults write, so no list of them can go stale.
-fn options<T: Default + Serialize + DeserializeOwned>(
+pub(super) fn options<T: Default + Serialize + DeserializeOwned>(
     place: &str,
     table: Map<String, Value>,
 ) -> Result<T> {
@@ -205,7 +205,12 @@ fn options<T: Default + Serialize + DeserializeOwned>(
     option(place, table.into())
 }
 
-fn option<T: DeserializeOwned>(place: &str, value: Value) -> Result<T> {
+/// One option's value from JSON; `place` names it in the message.
+///
+/// # Errors
+///
+/// `InvalidSpec`, with the nearest valid name for an unknown one.
+pub fn option<T: DeserializeOwned>(place: &str, value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(|error| {
         let message = error.to_string();
         // serde words an unknown variant as: unknown variant `x`, expected one of `a`, `b`

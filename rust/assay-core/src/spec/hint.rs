@@ -2,7 +2,7 @@
 
 /// `"; did you mean `x`?"` for the candidate nearest to `name`, or the list of candidates when none is near.
 ///
-/// Near is an edit distance (insertions, deletions, substitutions, swaps of neighbours) of at most a third of the
+/// Near is an abbreviation to at least three characters, or an edit distance (insertions, deletions, substitutions, swaps of neighbours) of at most a third of the
 /// longer word, and at least one edit.
 ///
 /// ```
@@ -12,6 +12,10 @@
 /// ```
 pub fn did_you_mean(name: &str, candidates: &[&str]) -> String {
     let folded = name.to_lowercase().replace('-', "_");
+    let abbreviated = |candidate: &&&str| folded.len() >= 3 && candidate.starts_with(&folded);
+    if let Some(candidate) = candidates.iter().find(abbreviated) {
+        return format!("; did you mean `{candidate}`?");
+    }
     let nearest = candidates
         .iter()
         .map(|candidate| (distance(&folded, candidate), candidate))

@@ -32,9 +32,10 @@ mod validate;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Profile;
-use crate::math::{Kind, Tolerance, Units};
+use crate::math::{Kind, Options, Tolerance, Units};
 use crate::{Error, Result};
 
+pub use decode::option;
 pub use hint::did_you_mean;
 
 /// A reward: the weighted sum of its components.
@@ -93,6 +94,8 @@ pub enum ComponentKind {
 pub struct Accuracy {
     /// Where the answer stands in the completion.
     pub profile: Profile,
+    /// The prompt already ended in `<think>`, so that a completion without `</think>` has no answer.
+    pub think_in_prompt: bool,
     /// What sort of answer the reference is.
     pub answer: Kind,
     /// When a decimal may stand for an exact value: `"last_place"`, `"exact"` or `{absolute, relative}`.
@@ -100,6 +103,28 @@ pub struct Accuracy {
     pub tolerance: Tolerance,
     /// How units are treated.
     pub units: Units,
+}
+
+impl Accuracy {
+    /// Options by name, as they stand in a component's table, checked; names left out take their defaults.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidSpec`, naming the option.
+    pub fn from_options(options: serde_json::Map<String, serde_json::Value>) -> Result<Self> {
+        let options = decode::options::<Self>("options", options)?;
+        validate::accuracy("options", &options)?;
+        Ok(options)
+    }
+
+    /// How answer and reference are compared.
+    pub fn comparison(&self) -> Options {
+        Options {
+            kind: self.answer,
+            tolerance: self.tolerance,
+            units: self.units,
+        }
+    }
 }
 
 /// Options of `format`.
@@ -198,7 +223,7 @@ pub enum LengthUnit {
 pub struct Repetition {
     /// What an n-gram is made of.
     pub unit: RepetitionUnit,
-    /// Items per n-gram, `1..=1000`.
+    /// Items per n-gram, `1..=64`.
     pub ngram: u32,
     /// The value when everything repeats; finite, at most 0.
     pub max_penalty: f64,
@@ -248,6 +273,11 @@ impl ComponentKind {
             Self::Repetition(options) => options.unit == RepetitionUnit::Tokens,
             _ => false,
         }
+    }
+
+    /// Whether it looks at the text, so that scoring token ids takes a tokenizer.
+    pub fn needs_text(&self) -> bool {
+        !self.needs_tokens()
     }
 }
 

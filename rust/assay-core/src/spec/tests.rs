@@ -133,7 +133,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     (
         r#"{"component": [{"kind": "repetition", "ngram": 0}]}"#,
-        &["`ngram` must be 1 to 1000"],
+        &["`ngram` must be 1 to 64"],
     ),
     (
         r#"{"component": [{"kind": "repetition", "max_penalty": 0.5}]}"#,

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Component, ComponentKind, Cosine, Length, RewardSpec};
+use super::{Accuracy, Component, ComponentKind, Cosine, Length, RewardSpec};
 use crate::math::Tolerance;
 use crate::{Error, Result};
 
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 const LARGEST: f64 = 1e9;
 const MOST_COMPONENTS: usize = 64;
 const LONGEST_NAME: usize = 64;
-const LONGEST_NGRAM: u32 = 1000;
+const LONGEST_NGRAM: u32 = 64;
 
 pub(super) fn spec(spec: &RewardSpec) -> Result<()> {
     if spec.components.is_empty() {
@@ -55,15 +55,7 @@ fn one(place: &str, component: &Component) -> Result<()> {
     }
     bounded(place, "weight", component.weight)?;
     match &component.kind {
-        ComponentKind::Accuracy(options) => {
-            if let Tolerance::Within { absolute, relative } = options.tolerance {
-                for (field, value) in [("absolute", absolute), ("relative", relative)] {
-                    let field = format!("tolerance.{field}");
-                    bounded(place, &field, value)?;
-                    at_least_zero(place, &field, value)?;
-                }
-            }
-        }
+        ComponentKind::Accuracy(options) => accuracy(place, options)?,
         ComponentKind::Format(_) | ComponentKind::Tags(_) => {}
         ComponentKind::Length(Length::Cosine(options)) => cosine(place, options)?,
         ComponentKind::Length(Length::SoftOverlong(options)) => {
@@ -92,6 +84,23 @@ fn one(place: &str, component: &Component) -> Result<()> {
     Ok(())
 }
 
+pub(super) fn accuracy(place: &str, options: &Accuracy) -> Result<()> {
+    if let Tolerance::Within { absolute, relative } = options.tolerance {
+        for (field, value) in [
+            ("tolerance.absolute", absolute),
+            ("tolerance.relative", relative),
+        ] {
+            bounded(place, field, value)?;
+            if value < 0.0 {
+                return Err(Error::spec(format!(
+                    "{place}: `{field}` must not be negative, got {value}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn cosine(place: &str, options: &Cosine) -> Result<()> {
     positive(place, "max_length", options.max_length)?;
     bounded(place, "min_correct", options.min_correct)?;
@@ -106,15 +115,6 @@ fn bounded(place: &str, field: &str, value: f64) -> Result<()> {
     }
     Err(Error::spec(format!(
         "{place}: `{field}` must be a finite number within 1e9, got {value}"
-    )))
-}
-
-fn at_least_zero(place: &str, field: &str, value: f64) -> Result<()> {
-    if value >= 0.0 {
-        return Ok(());
-    }
-    Err(Error::spec(format!(
-        "{place}: `{field}` must not be negative, got {value}"
     )))
 }
 

@@ -1,0 +1,1 @@
+"""The GRPO learner in PyTorch (extra ``train``)."""

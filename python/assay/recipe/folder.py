@@ -1,0 +1,181 @@
+"""The run folder: what a run leaves behind, written so that a crash or a full disk never leaves half a line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import InvalidInputError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_LOGS = ("metrics.jsonl", "samples.jsonl")
+
+
+class RunFolder:
+    """``recipe.toml``, ``metrics.jsonl``, ``samples.jsonl``, ``checkpoints/``, ``summary.json``, ``tensorboard/``.
+
+    Args:
+        path: The folder. A new run needs one without an earlier run in it; a resumed one needs that run.
+        recipe_text: The resolved recipe.
+        resume: Go on with the run in the folder.
+
+    Raises:
+        InvalidInputError: There is a run where none should be, or none, or one of another recipe.
+        UnavailableError: The folder cannot be written.
+    """
+
+    def __init__(self, path: Path, recipe_text: str, *, resume: bool) -> None:
+        self.path = path
+        recipe = path / "recipe.toml"
+        if not resume and _holds_a_run(path):
+            raise InvalidInputError(
+                f"{path}: holds a run already; add --resume to go on with it, or choose another --out"
+            )
+        if resume and not recipe.exists():
+            raise InvalidInputError(f"{path}: there is no run to resume; leave --resume out to start one")
+        if resume and (difference := _first_difference(recipe.read_text(encoding="utf-8"), recipe_text)):
+            raise InvalidInputError(
+                f"{recipe}: the run to resume has another recipe ({difference}); resume it with its own, or choose "
+                "another --out"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if not resume:
+                write_whole(recipe, recipe_text)
+            self._logs = {name: _Log(path / name) for name in _LOGS}
+        except OSError as error:
+            raise UnavailableError(f"{path}: cannot write the run folder: {error.strerror}") from error
+
+    def checkpoints(self, stage: str) -> Path:
+        """Where a stage keeps its checkpoints."""
+        return self.path / "checkpoints" / stage
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Appends one row of metrics. NaN becomes null.
+
+        Raises:
+            UnavailableError: The disk is full; the row is not there at all.
+        """
+        self._logs["metrics.jsonl"].append([row])
+
+    def log_samples(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Appends completions.
+
+        Raises:
+            UnavailableError: The disk is full; none of the rows is there.
+        """
+        self._logs["samples.jsonl"].append(rows)
+
+    def flush(self) -> dict[str, int]:
+        """Brings all rows to the disk; returns the length of each file in bytes, for ``rewind``."""
+        return {name: log.flush() for name, log in self._logs.items()}
+
+    def rewind(self, lengths: Mapping[str, int]) -> None:
+        """Cuts the files back to what they held at a checkpoint: later rows will be written again."""
+        for name, log in self._logs.items():
+            log.cut(lengths.get(name, 0))
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All rows of metrics so far."""
+        self.flush()
+        text = (self.path / "metrics.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Writes ``summary.json``, whole or not at all.
+
+        Raises:
+            UnavailableError: The disk is full.
+        """
+        write_whole(self.path / "summary.json", json.dumps(_finite(summary), indent=2) + "\n")
+
+    def close(self) -> None:
+        """Closes the files."""
+        for log in self._logs.values():
+            log.close()
+
+
+class _Log:
+    """A file of JSON lines that only ever ends at the end of a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._length = os.lseek(self._file, 0, os.SEEK_END)
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        text = "".join(json.dumps(_finite(row), ensure_ascii=False) + "\n" for row in rows)
+        # A lone surrogate in a decoded completion is the model's doing and must not stop the run.
+        data = text.encode("utf-8", "backslashreplace")
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(self._file, data[written:], self._length + written)
+        except OSError as error:
+            os.ftruncate(self._file, self._length)
+            raise UnavailableError(
+                f"{self._path}: cannot be written ({error.strerror}); free some space, then go on with --resume"
+            ) from error
+        self._length += len(data)
+
+    def flush(self) -> int:
+        os.fsync(self._file)
+        return self._length
+
+    def cut(self, length: int) -> None:
+        if length > self._length:
+            raise InvalidInputError(f"{self._path}: is shorter than at the last checkpoint; the run cannot be resumed")
+        os.ftruncate(self._file, length)
+        self._length = length
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replaces a file in one step.
+
+    Raises:
+        UnavailableError: The disk is full or the folder cannot be written; an earlier file is untouched.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UnavailableError(f"{path}: cannot be written ({error.strerror}); free some space") from error
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a number that is none is null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _holds_a_run(path: Path) -> bool:
+    """Whether anything was trained or measured here; a recipe that failed before its first step leaves nothing."""
+    metrics = path / "metrics.jsonl"
+    return (metrics.is_file() and metrics.stat().st_size > 0) or any((path / "checkpoints").glob("*/step-*"))
+
+
+def _first_difference(old: str, new: str) -> str:
+    section = ""
+    for before, after in zip([*old.splitlines(), ""], [*new.splitlines(), ""], strict=False):
+        if before != after:
+            return f"{section} {before or 'end'!r} there, {after or 'end'!r} here".strip()
+        section = before if before.startswith("[") else section
+    return ""

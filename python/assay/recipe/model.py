@@ -1,0 +1,61 @@
+"""The model a recipe asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from assay.errors import InvalidInputError
+from assay.learner.gguf import convert_gguf, gguf_in_package
+from assay.learner.policy import Policy
+from assay.learner.tiny import DEFAULT_ALPHABET, TinyConfig, tiny_model
+from assay.recipe.context import derive_seed
+from assay.recipe.schema import FolderModel, TinyModel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from assay.recipe.schema import Recipe
+
+
+def build_policy(recipe: Recipe) -> Policy:
+    """Makes, loads or converts the model, and puts it on the recipe's device.
+
+    Raises:
+        InvalidInputError: The folder, file or package does not hold such a model.
+    """
+    model, device = recipe.model, recipe.runtime.device
+    options: dict[str, Any] = {
+        "compute_dtype": model.compute_dtype,
+        "gradient_checkpointing": model.gradient_checkpointing,
+    }
+    if isinstance(model, TinyModel):
+        shape = TinyConfig(
+            hidden_size=model.hidden_size,
+            layers=model.layers,
+            heads=model.heads,
+            key_value_heads=model.key_value_heads,
+            feed_forward_size=model.feed_forward_size,
+            max_positions=model.max_positions,
+            alphabet=DEFAULT_ALPHABET if model.alphabet is None else model.alphabet,
+        )
+        made, tokenizer = tiny_model(shape, seed=derive_seed(recipe.seed, "model"))
+        cast("nn.Module", made).to(device)
+        return Policy(made, tokenizer, **options)
+    if isinstance(model, FolderModel):
+        path = Path(model.path)
+    else:
+        path = convert_gguf(Path(model.path) if model.path else gguf_in_package(str(model.package)))
+    return Policy.load(path, device=device, **options)
+
+
+def tokenizer_json(tokenizer: Any, folder: Path) -> Path:
+    """Writes the tokenizer into the run folder, for the scorer and for whoever reads the run; returns its file.
+
+    Raises:
+        InvalidInputError: The tokenizer has no ``tokenizer.json``.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise InvalidInputError("model: its tokenizer has no tokenizer.json; rewards from token ids need one")
+    tokenizer.save_pretrained(folder)
+    return folder / "tokenizer.json"

@@ -1,0 +1,63 @@
+"""Supervised fine-tuning: the cold start."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay._transformers import end_token_id
+from assay.errors import InvalidInputError
+from assay.learner.batch import TrainSequence
+from assay.recipe.context import derive_seed, encode, order
+from assay.recipe.progress import StageProgress
+from assay.recipe.training import TrainingRun
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assay.data import Task
+    from assay.recipe.context import RunContext
+    from assay.recipe.schema import SftStage
+
+
+def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> None:
+    """Trains on demonstrations, each shown once before any is shown twice.
+
+    Raises:
+        InvalidInputError: A row has no demonstration.
+    """
+    tasks = context.problems[stage.name].train
+    run = TrainingRun.start(context, stage, checkpoint)
+    seed = derive_seed(context.recipe.seed, stage.name, "order")
+    with StageProgress(stage.name, stage.steps, done=run.step) as progress:
+        while run.step < stage.steps:
+            with context.timed(stage.name):
+                started = time.perf_counter()
+                picked = order(len(tasks), seed, run.position, stage.batch_size)
+                sequences = [_demonstration(context, stage, tasks[i], row) for row, i in enumerate(picked)]
+                metrics = run.learner.sft_step(sequences, token_budget=stage.token_budget)
+                context.weight_version += 1
+                run.position += len(picked)
+                spent = time.perf_counter() - started
+            metrics["tokens_per_s"] = metrics["train/tokens"] / spent
+            row = {"stage": stage.name, "kind": "sft", "step": run.step + 1, "time_s": context.seconds[stage.name]}
+            context.folder.log({**row, **metrics})
+            progress.step(metrics)
+            run.finish_step(context)
+    context.generator.update_weights(context.weight_version, context.policy.named_tensors)
+
+
+def _demonstration(context: RunContext, stage: SftStage, task: Task, row: int) -> TrainSequence:
+    completion = task.metadata.get(stage.completion_field)
+    if not isinstance(completion, str) or not completion:
+        raise InvalidInputError(
+            f"{task.source}: row {task.id} has no text in {stage.completion_field!r}, the completion_field of stage "
+            f"{stage.name!r}"
+        )
+    tokenizer = context.policy.tokenizer
+    end = np.array([end_token_id(tokenizer)], dtype=np.uint32)
+    tokens = np.concatenate([encode(tokenizer, completion, special=False), end])
+    # Every demonstration is a group of its own: two rows may share a prompt, but nothing is gained by finding out.
+    return TrainSequence(row, context.prompt_ids(task, stage), tokens, None, 0.0)

@@ -1,0 +1,90 @@
+"""What the stages that train have in common: the learner, its checkpoints, and stopping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assay.learner.checkpoint import drop_old_checkpoints, load_checkpoint, save_checkpoint
+from assay.learner.optimizer import OptimizerConfig
+from assay.learner.step import Learner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assay.learner.policy import Policy
+    from assay.recipe.context import RunContext
+    from assay.recipe.schema import Training
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
+    """Ctrl-C: the step in hand was finished and checkpointed."""
+
+
+@dataclass(slots=True)
+class TrainingRun:
+    """A stage in progress.
+
+    Attributes:
+        stage: Its table in the recipe.
+        learner: Trains the run's policy.
+        step: Steps done.
+        position: Training problems used.
+    """
+
+    stage: Training
+    learner: Learner
+    step: int = 0
+    position: int = 0
+
+    @classmethod
+    def start(
+        cls, context: RunContext, stage: Training, checkpoint: Path | None, reference: Policy | None = None
+    ) -> TrainingRun:
+        """Makes the learner, and goes on from ``checkpoint`` if there is one."""
+        optimizer = OptimizerConfig(
+            lr=stage.lr,
+            betas=(stage.betas[0], stage.betas[1]),
+            weight_decay=stage.weight_decay,
+            warmup_steps=stage.warmup_steps,
+            schedule=stage.schedule,
+            final_ratio=stage.final_ratio,
+            total_steps=stage.steps,
+            max_grad_norm=stage.max_grad_norm,
+        )
+        run = cls(stage, Learner(context.policy, optimizer, reference=reference))
+        if checkpoint is not None:
+            progress = load_checkpoint(checkpoint, run.learner)
+            run.step, run.position = progress["step"], progress["position"]
+            context.generator.update_weights(context.weight_version, context.policy.named_tensors)
+        return run
+
+    def finish_step(self, context: RunContext) -> None:
+        """Counts a step; checkpoints when one is due; stops if Ctrl-C was pressed.
+
+        Raises:
+            Interrupted: After the checkpoint.
+            UnavailableError: The disk is full; the checkpoint before is still there.
+        """
+        self.step += 1
+        every, last = self.stage.checkpoint_every, self.step == self.stage.steps
+        if last or (every and self.step % every == 0) or context.interrupt.requested:
+            self.save(context)
+        if context.interrupt.requested:
+            raise Interrupted
+
+    def save(self, context: RunContext) -> None:
+        """Writes a checkpoint, after bringing the rows so far to the disk."""
+        progress = {
+            "stage": self.stage.name,
+            "step": self.step,
+            "position": self.position,
+            "complete": self.step == self.stage.steps,
+            "weight_version": context.weight_version,
+            "seconds": context.seconds,
+            "cpu_seconds": context.cpu_seconds,
+            "files": context.folder.flush(),
+        }
+        root = context.folder.checkpoints(self.stage.name)
+        save_checkpoint(root / f"step-{self.step:06d}", self.learner, progress)
+        drop_old_checkpoints(root, self.stage.keep_checkpoints)

@@ -1,0 +1,248 @@
+"""`RewardSpec`: which components a reward has, and how much each weighs.
+
+Wherever a spec is taken, these work: `"accuracy"`; `{"accuracy": 1.0, "format": 0.5}`; the full mapping; a
+`RewardSpec`; the path of a TOML file. They all mean what the Rust core says they mean: it reads and checks every one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeAlias, cast
+
+from assay import _native
+from assay.errors import InvalidInputError, InvalidSpecError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """1 if the answer equals the reference, else 0."""
+
+    kind: ClassVar[str] = "accuracy"
+    name: str = "accuracy"
+    weight: float = 1.0
+    profile: str = "r1"
+    """Where the answer stands in the completion."""
+    think_in_prompt: bool = False
+    """The prompt already ended in `<think>`, so that a completion without `</think>` has no answer."""
+    answer: Literal["auto", "number", "math", "choice", "text"] = "auto"
+    """What sort of answer the reference is."""
+    tolerance: Literal["last_place", "exact"] | Mapping[str, float] = "last_place"
+    """When a decimal may stand for an exact value; a mapping has `absolute` and `relative`."""
+    units: Literal["ignore", "require", "convert"] = "ignore"
+    """How units are treated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """1 if the completion is one think block and then one answer block, else 0."""
+
+    kind: ClassVar[str] = "format"
+    name: str = "format"
+    weight: float = 1.0
+    think_in_prompt: bool = False
+    """The prompt already ended in `<think>`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tags:
+    """A quarter for each think or answer tag that occurs exactly once."""
+
+    kind: ClassVar[str] = "tags"
+    name: str = "tags"
+    weight: float = 1.0
+    think_in_prompt: bool = False
+    """The prompt already ended in `<think>`, which then counts as present."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """A reward for, or a penalty on, the length. Options that belong to the other mode stay None."""
+
+    kind: ClassVar[str] = "length"
+    name: str = "length"
+    weight: float = 1.0
+    mode: Literal["cosine", "soft_overlong"]
+    """`cosine` as in open-r1, `soft_overlong` as in DAPO."""
+    max_length: int
+    """Where the curve ends."""
+    unit: Literal["tokens", "characters", "words"] = "tokens"
+    """What is counted."""
+    min_correct: float | None = None
+    """`cosine`: a right answer at `max_length`; 0.5."""
+    max_correct: float | None = None
+    """`cosine`: a right answer of length 0; 1.0."""
+    min_wrong: float | None = None
+    """`cosine`: a wrong answer of length 0; -1.0."""
+    max_wrong: float | None = None
+    """`cosine`: a wrong answer at `max_length`; -0.5."""
+    buffer: int | None = None
+    """`soft_overlong`: the length of the falling stretch; required there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repetition:
+    """A penalty on repeated n-grams."""
+
+    kind: ClassVar[str] = "repetition"
+    name: str = "repetition"
+    weight: float = 1.0
+    unit: Literal["words", "tokens"] = "words"
+    """What an n-gram is made of."""
+    ngram: int = 3
+    """Items per n-gram."""
+    max_penalty: float = -1.0
+    """The value when everything repeats."""
+
+
+Component: TypeAlias = Accuracy | Format | Tags | Length | Repetition
+
+_KINDS: dict[str, type[Component]] = {
+    "accuracy": Accuracy,
+    "format": Format,
+    "tags": Tags,
+    "length": Length,
+    "repetition": Repetition,
+}
+
+
+@dataclass(frozen=True)
+class RewardSpec:
+    """A reward: the weighted sum of its components.
+
+    >>> spec = RewardSpec([Accuracy(), Format(weight=0.5)])
+    >>> spec == RewardSpec.of({"accuracy": 1.0, "format": 0.5})
+    True
+    >>> RewardSpec.of("acuracy")
+    Traceback (most recent call last):
+    assay.errors.InvalidSpecError: component 1: unknown kind `acuracy`; did you mean `accuracy`?
+    """
+
+    components: Sequence[Component]
+    """At least one, names unique, in the order of the sum."""
+    on_undecided: Literal["none", "zero"] = "none"
+    """What an answer that could be neither confirmed nor refuted is worth: no number, or accuracy 0."""
+
+    def __post_init__(self) -> None:
+        """Checks everything, in Rust, and fills in every option.
+
+        Raises:
+            InvalidSpecError: naming the component and the option.
+        """
+        table = json.loads(_native.parse_spec(self.to_json()))
+        object.__setattr__(self, "components", tuple(_component(component) for component in table["component"]))
+
+    @classmethod
+    def of(cls, spec: SpecLike) -> RewardSpec:
+        """Any spelling of a spec as a `RewardSpec` with every option filled in.
+
+        Raises:
+            InvalidSpecError: naming the component and the option, with the nearest valid name for an unknown one.
+            InvalidInputError: the TOML file cannot be read.
+        """
+        if isinstance(spec, RewardSpec):
+            return spec
+        table = json.loads(canonical_json(spec))
+        components = [_component(component) for component in table["component"]]
+        return cls(components, table["on_undecided"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The full mapping, as TOML and JSON hold it."""
+        return {
+            "on_undecided": self.on_undecided,
+            "component": [_table(component) for component in self.components],
+        }
+
+    def to_json(self) -> str:
+        """The full mapping as JSON."""
+        return _dump(self.to_dict())
+
+    def to_toml(self) -> str:
+        """The full mapping as TOML."""
+        lines = [f"on_undecided = {json.dumps(self.on_undecided)}"]
+        for component in self.components:
+            lines += ["", "[[component]]"]
+            lines += [f"{key} = {_toml(value)}" for key, value in _table(component).items()]
+        return "\n".join(lines) + "\n"
+
+
+SpecLike: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | RewardSpec
+"""What every function that takes a spec accepts."""
+
+
+def canonical_json(spec: SpecLike) -> str:
+    """Any spelling of a spec as checked JSON with every option written out: what the core and the wire take.
+
+    Raises:
+        InvalidSpecError: naming the component and the option.
+        InvalidInputError: the TOML file cannot be read.
+    """
+    if isinstance(spec, RewardSpec):
+        return _native.parse_spec(spec.to_json())
+    if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
+        return _from_file(Path(spec))
+    if isinstance(spec, str):
+        return _native.parse_spec(spec if spec.lstrip().startswith("{") else json.dumps(spec))
+    if isinstance(spec, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - users are not type-checked
+        return _native.parse_spec(_dump(spec))
+    raise InvalidSpecError(
+        f"a reward spec is a kind, a mapping, a RewardSpec or the path of a TOML file, not {type(spec).__name__}"
+    )
+
+
+def _is_path(spec: str) -> bool:
+    return not spec.lstrip().startswith("{") and (spec.endswith(".toml") or "/" in spec or os.sep in spec)
+
+
+def _from_file(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise InvalidInputError(f"{path}: cannot read the reward spec: {why}") from error
+    try:
+        return _native.parse_spec(text, toml=True)
+    except InvalidSpecError as error:
+        raise InvalidSpecError(f"{path}: {error}") from None
+
+
+def _component(table: dict[str, Any]) -> Component:
+    kind = _KINDS[table.pop("kind")]
+    return kind(**table)
+
+
+def _table(component: Component) -> dict[str, Any]:
+    if not isinstance(component, tuple(_KINDS.values())):
+        raise InvalidSpecError(f"a component is one of {', '.join(_KINDS)}, not {type(component).__name__}")
+    options = {field.name: getattr(component, field.name) for field in fields(component)}
+    return {"kind": component.kind} | {name: value for name, value in options.items() if value is not None}
+
+
+def _dump(value: object) -> str:
+    try:
+        return json.dumps(_plain(value))
+    except TypeError as error:
+        raise InvalidSpecError(f"reward spec: {error}") from None
+
+
+def _plain(value: object) -> object:
+    """JSON has no NaN or infinity; null in their place lets the core name the option."""
+    if isinstance(value, Mapping):
+        mapping = cast("Mapping[object, object]", value)
+        return {str(key): _plain(item) for key, item in mapping.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in cast("Sequence[object]", value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, object]", value).items()
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in items) + " }"
+    return json.dumps(value)

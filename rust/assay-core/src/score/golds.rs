@@ -1,0 +1,157 @@
+//! References, read once however many completions are judged by them.
+
+use std::sync::{Arc, Mutex, TryLockError};
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::SEQUENTIAL;
+use crate::math::{Gold, Options};
+
+/// Entries per generation and per comparison.
+const GENERATION: usize = 8192;
+/// Longer references are read afresh for each batch, so that the cache stays within tens of megabytes.
+const LONGEST_CACHED: usize = 1024;
+
+/// The references of one batch: which gold each item has.
+pub(super) struct BatchGolds {
+    /// Distinct reference of each item, if it has one.
+    of_item: Vec<Option<u32>>,
+    /// For each comparison, one gold per distinct reference.
+    golds: Vec<Vec<Arc<Gold>>>,
+}
+
+impl BatchGolds {
+    /// The gold of an item under a comparison; `None` without a reference.
+    pub(super) fn get(&self, item: usize, comparison: usize) -> Option<&Gold> {
+        self.of_item[item].map(|distinct| &*self.golds[comparison][distinct as usize])
+    }
+}
+
+/// Golds of past batches, in two generations: when the young one is full it becomes the old one, and the old one is
+/// dropped. A reference in use survives, memory is bounded, and no verdict depends on what is cached.
+pub(super) struct GoldCache {
+    comparisons: Vec<Options>,
+    generations: Mutex<Vec<Generations>>,
+}
+
+#[derive(Default)]
+struct Generations {
+    young: FxHashMap<Box<str>, Arc<Gold>>,
+    old: FxHashMap<Box<str>, Arc<Gold>>,
+}
+
+impl GoldCache {
+    pub(super) fn new(comparisons: Vec<Options>) -> Self {
+        let generations = comparisons.iter().map(|_| Generations::default()).collect();
+        Self {
+            comparisons,
+            generations: Mutex::new(generations),
+        }
+    }
+
+    /// Reads the references of a batch, in parallel if `parallel`.
+    pub(super) fn batch<'a>(
+        &self,
+        references: impl Iterator<Item = Option<&'a str>>,
+        parallel: bool,
+    ) -> BatchGolds {
+        if self.comparisons.is_empty() {
+            let of_item = references.map(|_| None).collect();
+            return BatchGolds {
+                of_item,
+                golds: Vec::new(),
+            };
+        }
+        let (distinct, of_item) = number(references);
+        let mut golds = Vec::with_capacity(self.comparisons.len());
+        for (comparison, options) in self.comparisons.iter().enumerate() {
+            let known = self.known(comparison, &distinct);
+            let read = |(known, reference): (Option<Arc<Gold>>, &&str)| {
+                known.unwrap_or_else(|| Arc::new(Gold::new(reference, options)))
+            };
+            let all: Vec<Arc<Gold>> = if parallel && distinct.len() > SEQUENTIAL {
+                known
+                    .into_par_iter()
+                    .zip(&distinct)
+                    .with_min_len(16)
+                    .map(read)
+                    .collect()
+            } else {
+                known.into_iter().zip(&distinct).map(read).collect()
+            };
+            self.keep(comparison, &distinct, &all);
+            golds.push(all);
+        }
+        BatchGolds { of_item, golds }
+    }
+
+    fn known(&self, comparison: usize, distinct: &[&str]) -> Vec<Option<Arc<Gold>>> {
+        let look_up = |generations: &mut Vec<Generations>| {
+            let generations = &generations[comparison];
+            let find = |reference: &&str| {
+                let found = generations
+                    .young
+                    .get(*reference)
+                    .or_else(|| generations.old.get(*reference));
+                found.cloned()
+            };
+            distinct.iter().map(find).collect()
+        };
+        self.locked(look_up)
+            .unwrap_or_else(|| vec![None; distinct.len()])
+    }
+
+    fn keep(&self, comparison: usize, distinct: &[&str], golds: &[Arc<Gold>]) {
+        self.locked(|generations| {
+            let generations = &mut generations[comparison];
+            for (reference, gold) in distinct.iter().zip(golds) {
+                if reference.len() > LONGEST_CACHED || generations.young.contains_key(*reference) {
+                    continue;
+                }
+                if generations.young.len() == GENERATION {
+                    generations.old = std::mem::take(&mut generations.young);
+                }
+                generations
+                    .young
+                    .insert((*reference).into(), Arc::clone(gold));
+            }
+        });
+    }
+
+    /// Never waits: a lock held by another thread, even one that a `fork` left behind, is a cache miss.
+    fn locked<T>(&self, work: impl FnOnce(&mut Vec<Generations>) -> T) -> Option<T> {
+        match self.generations.try_lock() {
+            Ok(mut generations) => Some(work(&mut generations)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(work(&mut poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+/// The distinct references, and which one each item has.
+fn number<'a>(
+    references: impl Iterator<Item = Option<&'a str>>,
+) -> (Vec<&'a str>, Vec<Option<u32>>) {
+    let mut numbers: FxHashMap<&str, u32> = FxHashMap::default();
+    let mut distinct: Vec<&str> = Vec::new();
+    let mut previous: Option<(&str, u32)> = None;
+    let of_item = references
+        .map(|reference| {
+            let reference = reference?;
+            // The completions of a group lie together.
+            if let Some((text, number)) = previous
+                && text == reference
+            {
+                return Some(number);
+            }
+            let number = *numbers.entry(reference).or_insert_with(|| {
+                distinct.push(reference);
+                distinct.len() as u32 - 1
+            });
+            previous = Some((reference, number));
+            Some(number)
+        })
+        .collect();
+    (distinct, of_item)
+}

@@ -1,0 +1,88 @@
+//! Lists of strings in, borrowed from Python without a copy, usable without the GIL.
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{PyList, PyString, PyTuple};
+
+use crate::errors::invalid_input;
+
+/// A Python string.
+pub(crate) enum Text {
+    /// Its own UTF-8.
+    Borrowed(PyBackedStr),
+    /// A copy in which each lone surrogate, which has no UTF-8, is U+FFFD: odd text is data, not an error.
+    Replaced(String),
+}
+
+impl Text {
+    pub(crate) fn new(string: &Bound<'_, PyString>) -> Self {
+        match PyBackedStr::try_from(string.clone()) {
+            Ok(text) => Self::Borrowed(text),
+            Err(_) => Self::Replaced(string.to_string_lossy().into_owned()),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Replaced(text) => text,
+        }
+    }
+}
+
+/// The strings of a list or tuple. `name` is the argument's.
+pub(crate) fn texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Text>> {
+    let read = |(index, item): (usize, Bound<'_, PyAny>)| match item.cast::<PyString>() {
+        Ok(string) => Ok(Text::new(string)),
+        Err(_) => Err(wrong_item(&item, name, index, "str")),
+    };
+    items(value, name)?
+        .into_iter()
+        .enumerate()
+        .map(read)
+        .collect()
+}
+
+/// The strings of a list or tuple that may also hold `None`.
+pub(crate) fn optional_texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Option<Text>>> {
+    let read = |(index, item): (usize, Bound<'_, PyAny>)| match item.cast::<PyString>() {
+        Ok(string) => Ok(Some(Text::new(string))),
+        Err(_) if item.is_none() => Ok(None),
+        Err(_) => Err(wrong_item(&item, name, index, "str or None")),
+    };
+    items(value, name)?
+        .into_iter()
+        .enumerate()
+        .map(read)
+        .collect()
+}
+
+fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if let Ok(list) = value.cast::<PyList>() {
+        return Ok(list.iter().collect());
+    }
+    if let Ok(tuple) = value.cast::<PyTuple>() {
+        return Ok(tuple.iter().collect());
+    }
+    let kind = value.get_type().name()?;
+    let remedy = if value.is_instance_of::<PyString>() {
+        format!("pass [{name}]")
+    } else {
+        format!("pass list({name})")
+    };
+    Err(invalid_input(
+        value.py(),
+        format!("{name} must be a list, got {kind}; {remedy}"),
+    ))
+}
+
+fn wrong_item(item: &Bound<'_, PyAny>, name: &str, index: usize, expected: &str) -> PyErr {
+    let kind = item
+        .get_type()
+        .name()
+        .map_or_else(|_| "?".to_owned(), |kind| kind.to_string());
+    invalid_input(
+        item.py(),
+        format!("{name}[{index}] must be {expected}, got {kind}; convert it with str()"),
+    )
+}

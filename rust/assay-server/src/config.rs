@@ -1,0 +1,118 @@
+//! What a server is told at its start.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::ServeError;
+
+/// Settings of a server. Every field has a default, and a TOML file may give any of them under the same name:
+///
+/// ```
+/// let config = assay_server::Config::from_toml("bind = '127.0.0.1:0'\nthreads = 2").unwrap();
+/// assert_eq!(config.threads, 2);
+/// assert!(assay_server::Config::from_toml("thread = 2").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `HOST:PORT` to listen on; port 0 takes a free one. Default `127.0.0.1:50051`.
+    pub bind: String,
+    /// Threads that score; 0, the default, is one for each available core.
+    pub threads: usize,
+    /// Largest message in either direction, in bytes. Default 64 MiB.
+    pub max_message_bytes: usize,
+    /// Most items of one request. Default 65,536.
+    pub max_items: usize,
+    /// Seconds that requests in flight get to finish when the server stops. Default 30.
+    pub drain_seconds: u64,
+    /// Hugging Face `tokenizer.json` files that token ids may belong to. Default none.
+    pub tokenizers: Vec<PathBuf>,
+}
+
+/// What a command line says over the configuration file: what is `None` or empty leaves the file's word.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// [`Config::bind`].
+    pub bind: Option<String>,
+    /// [`Config::threads`].
+    pub threads: Option<usize>,
+    /// [`Config::max_message_bytes`].
+    pub max_message_bytes: Option<usize>,
+    /// Added to [`Config::tokenizers`].
+    pub tokenizers: Vec<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: "127.0.0.1:50051".to_owned(),
+            threads: 0,
+            max_message_bytes: 64 << 20,
+            max_items: 65_536,
+            drain_seconds: 30,
+            tokenizers: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the text of a TOML file; what it does not mention keeps its default.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Config`] with the line and the field: broken TOML, an unknown field, a value of the wrong type.
+    pub fn from_toml(text: &str) -> Result<Self, ServeError> {
+        toml::from_str(text).map_err(|error| {
+            let line = error
+                .span()
+                .map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+            ServeError::Config(format!("line {line}: {}", error.message()))
+        })
+    }
+
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::from_toml`], with the path; also when the file cannot be read.
+    pub fn from_file(path: &Path) -> Result<Self, ServeError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ServeError::Config(format!("{}: {error}", path.display())))?;
+        Self::from_toml(&text).map_err(|error| match error {
+            ServeError::Config(message) => {
+                ServeError::Config(format!("{}: {message}", path.display()))
+            }
+            other => other,
+        })
+    }
+
+    /// The settings of `file`, if there is one, with `overrides` over them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::from_file`].
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ServeError> {
+        let mut config = file.map_or_else(|| Ok(Self::default()), Self::from_file)?;
+        config.bind = overrides.bind.unwrap_or(config.bind);
+        config.threads = overrides.threads.unwrap_or(config.threads);
+        config.max_message_bytes = overrides
+            .max_message_bytes
+            .unwrap_or(config.max_message_bytes);
+        config.tokenizers.extend(overrides.tokenizers);
+        Ok(config)
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+
+    /// Threads that score, never 0.
+    pub(crate) fn scoring_threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Conversions between the wire and the core. They are total and silent: no I/O, no log, no panic.
+
+mod error;
+mod items;
+mod spec;
+
+pub(crate) use error::status;
+pub(crate) use items::Batch;
+pub use spec::{spec_from_wire, spec_to_wire};

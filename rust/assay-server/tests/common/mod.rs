@@ -1,0 +1,79 @@
+//! A server on a free port, for the life of a test.
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test helper")]
+
+use assay_server::pb;
+use assay_server::pb::item::Completion;
+use assay_server::pb::reward_service_client::RewardServiceClient;
+use assay_server::pb::score_request::SpecSource;
+use assay_server::{Config, ServeError, serve, spec_to_wire};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+pub(crate) struct TestServer {
+    pub(crate) address: std::net::SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), ServeError>>,
+}
+
+impl TestServer {
+    pub(crate) async fn start(config: Config) -> Self {
+        let config = Config {
+            bind: "127.0.0.1:0".to_owned(),
+            ..config
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, address) = oneshot::channel();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(serve(config, stopped, |address| {
+            ready.send(address).unwrap();
+        }));
+        Self {
+            address: address.await.unwrap(),
+            stop,
+            task,
+        }
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address))
+            .unwrap()
+            .connect()
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn client(&self) -> RewardServiceClient<Channel> {
+        RewardServiceClient::new(self.channel().await)
+            .max_decoding_message_size(64 << 20)
+            .max_encoding_message_size(64 << 20)
+    }
+
+    /// Stops and waits, as SIGTERM does.
+    pub(crate) async fn stop(self) -> Result<(), ServeError> {
+        let _ = self.stop.send(());
+        self.task.await.unwrap()
+    }
+}
+
+pub(crate) fn text(completion: &str, reference: Option<&str>) -> pb::Item {
+    pb::Item {
+        id: String::new(),
+        completion: Some(Completion::Text(completion.to_owned())),
+        reference: reference.map(str::to_owned),
+        prompt: None,
+    }
+}
+
+pub(crate) fn request(spec_json: &str, items: Vec<pb::Item>) -> pb::ScoreRequest {
+    let spec = assay_core::spec::RewardSpec::from_json(spec_json).unwrap();
+    pb::ScoreRequest {
+        request_id: String::new(),
+        spec_source: Some(SpecSource::Spec(spec_to_wire(&spec).unwrap())),
+        tokenizer_sha256: String::new(),
+        items,
+    }
+}
