@@ -1,4 +1,5 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import final
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "group_advantages",
     "pack",
     "parse_spec",
+    "serve",
     "verify",
 ]
 
@@ -77,6 +79,15 @@ class Scorer:
         self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: list[str | None]
     ) -> Scores: ...
 
+def serve(
+    ready: Callable[[str], object],
+    *,
+    bind: str | None = None,
+    config: str | PathLike[str] | None = None,
+    threads: int | None = None,
+    max_message_bytes: int | None = None,
+    tokenizers: Sequence[str | PathLike[str]] = ...,
+) -> None: ...
 def group_advantages(
     components: list[tuple[float, NDArray[np.float64]]],
     group_ids: NDArray[np.int64],
@@ -93,7 +104,7 @@ def balance(
 class SamplingBatcher:
     def __new__(
         cls,
-        prompt_lengths: NDArray[np.int64],
+        prompt_lengths: NDArray[np.int64] | list[int],
         *,
         group_size: int,
         max_new_tokens: int,

@@ -14,7 +14,8 @@ from assay.data import Splits, Task, load_splits, render
 from assay.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator as Yields
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -82,7 +83,7 @@ class RunContext:
         return ids
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> Yields[None]:
         """Adds the wall and CPU time of a block to a stage."""
         wall, cpu = time.perf_counter(), time.process_time()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import assay
+from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
 from assay.learner.checkpoint import atomic_folder
@@ -94,7 +95,7 @@ def sampling_params(context: RunContext, sampling: Sampling) -> SamplingParams:
         InvalidInputError: A stop text is not one token of this tokenizer.
     """
     tokenizer = context.policy.tokenizer
-    stops = [tokenizer.eos_token_id]
+    stops = [end_token_id(tokenizer)]
     for text in sampling.stop:
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         if len(ids) != 1:

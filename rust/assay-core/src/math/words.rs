@@ -372,12 +372,7 @@ fn whole(text: &str) -> Option<(UBig, &str)> {
                 return None;
             }
             section += digit.take().unwrap_or(0);
-            // `万` scales what stands since the last large unit, `亿` everything before it.
-            if unit == 10_000 {
-                total += UBig::from(section) * UBig::from(unit);
-            } else {
-                total = (total + UBig::from(section)) * UBig::from(unit);
-            }
+            total = (total + UBig::from(section)) * UBig::from(unit);
             section = 0;
             scaled = true;
         } else {

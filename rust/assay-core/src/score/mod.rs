@@ -315,7 +315,7 @@ fn check_offsets(tokens: usize, offsets: &[i64], items: usize) -> Result<()> {
             offsets[index]
         )));
     }
-    if offsets[items] != tokens as i64 {
+    if usize::try_from(offsets[items]) != Ok(tokens) {
         return Err(Error::input(format!(
             "offsets ends at {}, but token_ids has {tokens} entries; the last offset must be that number",
             offsets[items]

@@ -366,8 +366,8 @@ impl Lexer<'_> {
         }
         let kind = match command {
             Command::Italic => trimmed
-                .chars()
-                .all(char::is_alphabetic)
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic())
                 .then_some(Kind::Name),
             Command::Operator => word::operator(trimmed),
             _ => word::styled(name, trimmed),

@@ -110,7 +110,7 @@ pub(super) fn conjunction(rest: &str) -> Option<(Kind, usize)> {
 
 /// What `\operatorname{name}` is: a function, or a name of its own.
 pub(super) fn operator(name: &str) -> Option<Kind> {
-    if !name.chars().all(char::is_alphanumeric) {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return None;
     }
     Some(

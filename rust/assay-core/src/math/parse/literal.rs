@@ -335,8 +335,7 @@ impl Parser<'_> {
     /// After an integer, consumes a proper fraction of numerals: `\frac13`, ` 1/3`. The fraction's terms.
     fn mixed_part(&mut self, whole: &UBig) -> Option<(UBig, UBig)> {
         let (above, below, tokens) = match self.peek() {
-            _ if *whole == UBig::ZERO => return None,
-            Kind::Frac => self.numeral_fraction()?,
+            Kind::Frac if *whole > UBig::ZERO => self.numeral_fraction()?,
             Kind::Digits if self.look(0).gap == Gap::Blank && self.look(1).kind == Kind::Slash => {
                 let below = self.look(2);
                 if below.kind != Kind::Digits
@@ -350,7 +349,7 @@ impl Parser<'_> {
         };
         let above = UBig::from_str_radix(above, 10).ok()?;
         let below = UBig::from_str_radix(below, 10).ok()?;
-        if above == UBig::ZERO || above >= below {
+        if above >= below {
             return None;
         }
         self.skip(tokens);

@@ -75,12 +75,12 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
             canonical,
         });
     }
-    let (inner, styled) = strip::strip_styled(text);
+    let inner = strip::strip(text);
     let offset = inner.as_ptr().addr() - text.as_ptr().addr();
     let folded = normalise::fold(inner);
     let tokens = lexer::tokens(&folded.text);
     let canonical = policy::canonical(&folded.text, &tokens);
-    match readings::readings(&folded.text, &tokens, styled, options) {
+    match readings::readings(&folded.text, &tokens, options) {
         Ok(readings) => Ok(Parsed {
             readings,
             canonical,

@@ -229,7 +229,7 @@ impl<'a> Parser<'a> {
         let Expr::Symbol(symbol) = name else {
             return Err(self.unexpected());
         };
-        if &*symbol == "C" && open.inside.separator && kind != Kind::Name {
+        if let ("C", true) = (&*symbol, open.inside.separator) {
             return self.call_with_list(Function::Binomial, 2);
         }
         let (arguments, height) = self.arguments(Bracket::Paren)?;

@@ -24,9 +24,7 @@ pub(super) fn look(source: &str, tokens: &[Token]) -> Look {
         let text = token.text(source);
         match token.kind {
             Kind::Word if !is_variables(text) => long += 1,
-            Kind::Text if text.chars().count() > 1 && !(text.is_ascii() && is_variables(text)) => {
-                long += 1
-            }
+            Kind::Text if text.chars().count() > 1 => long += 1,
             Kind::Word | Kind::Text | Kind::And | Kind::Or => short += 1,
             Kind::Function(_)
             | Kind::Percent
@@ -96,9 +94,9 @@ fn is_word(name: &str) -> bool {
 pub(super) fn fold(plain: &str) -> Option<Value> {
     let lower = plain.to_lowercase();
     let text = lower.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = text.trim_matches(|c: char| {
-        c.is_whitespace() || matches!(c, '\'' | '"' | '!' | '?' | '.' | ',' | ':' | ';')
-    });
+    let text = text
+        .trim_matches(|c: char| matches!(c, '\'' | '"' | '!' | '?' | '.' | ','))
+        .trim();
     (!text.is_empty()).then(|| Value::Text(text.into()))
 }
 

@@ -27,7 +27,6 @@ impl Readings {
 pub(super) fn readings(
     source: &str,
     tokens: &[Token],
-    styled: bool,
     options: &ParseOptions,
 ) -> Result<Vec<Value>, ParseError> {
     let mut found = Readings(Vec::with_capacity(1));
@@ -66,11 +65,10 @@ pub(super) fn readings(
     }
     let choices = found.0.len();
     let error = formula(source, tokens, &mut found).err();
-    let words = !plain.contains(['\\', '{', '}']) && special::is_balanced(&plain);
-    let look = if words {
-        prose::look(source, tokens)
-    } else {
+    let look = if plain.contains(['\\', '{', '}']) {
         Look::Formula
+    } else {
+        prose::look(source, tokens)
     };
     if look != Look::Formula {
         found
@@ -85,17 +83,8 @@ pub(super) fn readings(
             choices == 0 && matches!(found.0.first(), None | Some(Value::Expr(Expr::Mul(_))))
         }
     };
-    // What was set as text is also that text.
-    let text = text
-        || styled
-            && words
-            && choices == 0
-            && plain.chars().filter(|c| c.is_alphabetic()).nth(1).is_some();
-    if text
-        && let Some(Value::Text(text)) = prose::fold(&plain)
-        && special::choice(&text, false).is_none()
-    {
-        found.push(Value::Text(text));
+    if text && let Some(text) = prose::fold(&plain) {
+        found.push(text);
     }
     if found.0.is_empty() {
         return Err(error.unwrap_or(ParseError::new(ParseErrorKind::Unexpected, 0)));

@@ -26,7 +26,7 @@ impl Parser<'_> {
     }
 
     /// Whether a side of a relation may end before the token at `index`.
-    pub(super) fn ends_side(&self, index: usize) -> bool {
+    fn ends_side(&self, index: usize) -> bool {
         let token = self.at(index);
         match token.kind {
             Kind::End
@@ -259,9 +259,6 @@ impl Parser<'_> {
         let mut items = items;
         // `(1,234)` read as one number.
         if items.len() == 1 {
-            if forced {
-                return Err(self.error(ParseErrorKind::Unexpected));
-            }
             return Ok(items.swap_remove(0));
         }
         let mixed = close != Kind::Close(open) || open == Bracket::Reversed;

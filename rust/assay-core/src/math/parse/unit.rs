@@ -22,8 +22,6 @@ const MAX_WORDS: usize = 3;
 pub(super) struct Ahead {
     name: Box<str>,
     tokens: usize,
-    /// A counted noun rather than a unit of the table.
-    noun: bool,
 }
 
 /// How sure a run of letters is to be a unit.
@@ -61,11 +59,7 @@ impl Parser<'_> {
         let numeric = self.after_numeral();
         let (ahead, sure) = match self.known_unit(numeric) {
             Some(found) => found,
-            None => {
-                return self
-                    .counted_noun()
-                    .filter(|_| self.before() != Kind::Close(Bracket::Paren) && numeric);
-            }
+            None => return self.counted_noun().filter(|_| numeric),
         };
         match sure {
             Sure::Certain => Some(ahead),
@@ -172,17 +166,7 @@ impl Parser<'_> {
             }
         }
         let name = units::canonical(&text)?.into_boxed_str();
-        if name.starts_with('/') && !self.money && !text.starts_with("per") {
-            return None;
-        }
-        Some((
-            Ahead {
-                name,
-                tokens,
-                noun: false,
-            },
-            sure,
-        ))
+        Some((Ahead { name, tokens }, sure))
     }
 
     fn ends_unit(&self, token: Token) -> bool {
@@ -233,11 +217,7 @@ impl Parser<'_> {
             return None;
         }
         let name = noun(&name)?.into();
-        Some(Ahead {
-            name,
-            tokens,
-            noun: true,
-        })
+        Some(Ahead { name, tokens })
     }
 
     /// The value of a term that may carry a unit.
@@ -268,9 +248,6 @@ impl Parser<'_> {
         let Some(ahead) = self.unit_ahead() else {
             return Ok(Value::Expr(term.expr));
         };
-        if ahead.noun && !is_amount(&term.expr) {
-            return Err(self.unexpected());
-        }
         self.skip(ahead.tokens);
         if self.peek() == Kind::Digits {
             return self.further_amount(term, &ahead.name);
@@ -427,26 +404,13 @@ impl Parser<'_> {
     }
 }
 
-/// Whether an expression counts something.
-fn is_amount(expr: &Expr) -> bool {
-    match expr {
-        Expr::Number(_) | Expr::Constant(_) => true,
-        Expr::Neg(inner) | Expr::Percent(inner) | Expr::PlusMinus(_, inner) => is_amount(inner),
-        Expr::Div(one, other) | Expr::Pow(one, other) => is_amount(one) && is_amount(other),
-        Expr::Mul(parts)
-        | Expr::Add(parts)
-        | Expr::Call(Function::Sqrt | Function::Root, parts) => parts.iter().all(is_amount),
-        _ => false,
-    }
-}
-
 /// The canonical form of a counting noun of one to three words in lower case.
 pub(super) fn noun(name: &str) -> Option<String> {
     let words = name.split(' ').count();
     let letters = name
         .chars()
         .all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\''));
-    let long = name.chars().count() > 1 && name.starts_with(char::is_alphabetic);
+    let long = name.chars().count() > 1;
     (words <= MAX_WORDS && letters && long && !says_more(name)).then(|| singular(name))
 }
 

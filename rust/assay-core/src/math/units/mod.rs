@@ -129,11 +129,11 @@ fn factors(text: &str) -> Option<Vec<(&'static Unit, i32)>> {
                 continue;
             }
             '/' => {
-                sign = -1;
-                rest = rest.get(1..)?;
-                if rest.trim_start().starts_with('/') {
+                if sign < 0 {
                     return None;
                 }
+                sign = -1;
+                rest = rest.get(1..)?;
                 continue;
             }
             '每' => {
