@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from assay.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 def write_atomic(path: Path | str, content: str | bytes) -> None:
@@ -26,7 +26,7 @@ def write_atomic(path: Path | str, content: str | bytes) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
+def atomic_file(path: Path | str) -> Generator[BinaryIO]:
     """A file beside its destination that takes its place, flushed to disk, when the block ends without an error.
 
     Args:

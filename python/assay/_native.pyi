@@ -1,12 +1,27 @@
-"""The Rust extension. Use the names that `assay` exports; this file is their typed form."""
-
-from collections.abc import Mapping
-from typing import Literal, final
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.verdicts import Outcome, Source, Stage
+
+__all__ = [
+    "Extraction",
+    "SamplingBatcher",
+    "Scorer",
+    "Scores",
+    "Verdict",
+    "__version__",
+    "balance",
+    "extract",
+    "group_advantages",
+    "pack",
+    "parse_spec",
+    "serve",
+    "verify",
+]
 
 __version__: str
 
@@ -41,7 +56,8 @@ def verify(
     profile: str | None = None,
 ) -> Verdict: ...
 def extract(completion: str, *, profile: str = "r1") -> Extraction | None: ...
-def parse_spec(text: str, *, format: Literal["json", "toml"] = "json") -> str: ...
+def parse_spec(text: str, *, toml: bool = False) -> str: ...
+
 @final
 class Scores:
     @property
@@ -63,6 +79,15 @@ class Scorer:
         self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: list[str | None]
     ) -> Scores: ...
 
+def serve(
+    ready: Callable[[str], object],
+    *,
+    bind: str | None = None,
+    config: str | PathLike[str] | None = None,
+    threads: int | None = None,
+    max_message_bytes: int | None = None,
+    tokenizers: Sequence[str | PathLike[str]] = ...,
+) -> None: ...
 def group_advantages(
     components: list[tuple[float, NDArray[np.float64]]],
     group_ids: NDArray[np.int64],
@@ -70,15 +95,16 @@ def group_advantages(
     kind: str = "grpo",
     epsilon: float = 1e-6,
 ) -> NDArray[np.float32]: ...
-def pack(lengths: NDArray[np.int64], capacity: int, *, max_items: int | None = None) -> list[list[int]]: ...
+def pack(lengths: NDArray[np.int64], capacity: int, *, max_items: int | None = None) -> list[NDArray[np.int64]]: ...
 def balance(
     lengths: NDArray[np.int64], parts: int, *, method: str = "karmarkar_karp", equal_size: bool = False
-) -> list[list[int]]: ...
+) -> list[NDArray[np.int64]]: ...
+
 @final
 class SamplingBatcher:
     def __new__(
         cls,
-        prompt_lengths: NDArray[np.int64],
+        prompt_lengths: NDArray[np.int64] | list[int],
         *,
         group_size: int,
         max_new_tokens: int,

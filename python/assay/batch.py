@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def group_advantages(
     return _native.group_advantages(pairs, ids, kind=kind, epsilon=epsilon)
 
 
-def pack(lengths: ArrayLike, capacity: int, *, max_items: int | None = None) -> list[list[int]]:
+def pack(lengths: ArrayLike, capacity: int, *, max_items: int | None = None) -> list[NDArray[np.int64]]:
     """Puts every sequence into a bin of at most `capacity` tokens, using few bins (best-fit decreasing).
 
     Args:
@@ -71,12 +71,12 @@ def pack(lengths: ArrayLike, capacity: int, *, max_items: int | None = None) -> 
         max_items: sequences per bin at most.
 
     Returns:
-        The indices of each bin, longest sequence first.
+        One int64 array of indices per bin, longest sequence first.
 
     Raises:
         InvalidInputError: a sequence is longer than `capacity`, or an argument is not positive.
 
-    >>> pack([5, 3, 6, 2], 8)
+    >>> [indices.tolist() for indices in pack([5, 3, 6, 2], 8)]
     [[2, 3], [0, 1]]
     """
     return _native.pack(_integers(lengths, "lengths"), capacity, max_items=max_items)
@@ -88,29 +88,30 @@ def balance(
     *,
     method: Literal["karmarkar_karp", "lpt"] = "karmarkar_karp",
     equal_size: bool = False,
-) -> list[list[int]]:
+) -> list[NDArray[np.int64]]:
     """Splits the sequences over `parts` so that the largest sum of lengths is small.
 
     Args:
         lengths: int[n], tokens (or any other cost) per sequence.
         parts: number of parts.
-        method: `karmarkar_karp` (differencing, better) or `lpt` (longest processing time first).
+        method: `karmarkar_karp` (differencing; with `equal_size`, the better of it and `lpt`) or `lpt` (longest
+            processing time first).
         equal_size: the numbers of sequences per part differ by at most one.
 
     Returns:
-        `parts` lists of ascending indices, heaviest part first; empty only when there are fewer sequences than parts.
+        `parts` int64 arrays of ascending indices, heaviest part first; empty only when there are fewer sequences than parts.
 
     Raises:
         InvalidInputError: an argument is not of the documented shape or range.
         LimitError: more than 2**20 parts.
 
-    >>> balance([8, 7, 6, 5, 4], 2)
+    >>> [indices.tolist() for indices in balance([8, 7, 6, 5, 4], 2)]
     [[1, 3, 4], [0, 2]]
     """
     return _native.balance(_integers(lengths, "lengths"), parts, method=method, equal_size=equal_size)
 
 
-def _columns(rewards: Any, kind: str) -> tuple[list[str] | None, list[NDArray[np.float64]]]:
+def _columns(rewards: object, kind: str) -> tuple[list[str] | None, list[NDArray[np.float64]]]:
     if isinstance(rewards, Mapping):
         named = cast("Mapping[str, ArrayLike]", rewards)
         return list(named), [_floats(values, f"rewards[{name!r}]") for name, values in named.items()]
@@ -120,32 +121,32 @@ def _columns(rewards: Any, kind: str) -> tuple[list[str] | None, list[NDArray[np
     return None, [array]
 
 
-def _weights(
-    weights: Mapping[str, float] | Sequence[float] | None, names: list[str] | None, count: int
-) -> list[float]:
+def _weights(weights: Mapping[str, float] | Sequence[float] | None, names: list[str] | None, count: int) -> list[float]:
     if weights is None:
         return [1.0] * count
     if isinstance(weights, Mapping):
         if names is None or set(weights) != set(names):
-            raise InvalidInputError(f"weights name {sorted(weights)}, rewards name {sorted(names or [])}; give both the same")
+            raise InvalidInputError(
+                f"weights name {sorted(weights)}, rewards name {sorted(names or [])}; give both the same"
+            )
         return [float(weights[name]) for name in names]
     if len(weights) != count:
         raise InvalidInputError(f"weights has {len(weights)} entries for {count} components")
     return [float(weight) for weight in weights]
 
 
-def _floats(values: Any, name: str, dimensions: tuple[int, ...] = (1,)) -> NDArray[np.float64]:
+def _floats(values: object, name: str, dimensions: tuple[int, ...] = (1,)) -> NDArray[np.float64]:
     try:
-        array = np.ascontiguousarray(values, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"{name} is not an array of numbers: {error}") from None
-    if np.ndim(values) not in dimensions:
+    if array.ndim not in dimensions:
         expected = " or ".join(map(str, dimensions))
-        raise InvalidInputError(f"{name} has {np.ndim(values)} dimensions, expected {expected}")
-    return array
+        raise InvalidInputError(f"{name} has {array.ndim} dimensions, expected {expected}")
+    return np.ascontiguousarray(array)
 
 
-def _integers(values: Any, name: str) -> NDArray[np.int64]:
+def _integers(values: object, name: str) -> NDArray[np.int64]:
     array = np.asarray(values)
     if array.ndim != 1:
         raise InvalidInputError(f"{name} has {array.ndim} dimensions, expected 1")

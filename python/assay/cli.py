@@ -1,14 +1,16 @@
 """The command line. Each command lives in `assay.commands`; this file puts them together and turns errors into exits.
 
 Exit codes: 0 done (`verify`: equal); 1 a negative answer (`verify`: different; `extract`: none found); 2 a mistake in the
-call, a file or the machine, told in one line; 3 undecided (`verify`); 130 interrupted.
+call, a file or the machine, told in one line; 3 undecided (`verify`); 70 a bug in assay, with its traceback; 130
+interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+import traceback
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_MISTAKE = 2
+EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
 # The base of typer's usage errors. Its module differs between typer versions, its place in the hierarchy does not.
@@ -32,8 +35,6 @@ UsageProblem: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="assay",
-    help="What is this completion worth? Verify answers, score completions, serve rewards, train with them.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -52,13 +53,20 @@ app.command()(bench)
 
 
 @app.callback(invoke_without_command=True)
-def root(*, version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:  # noqa: FBT003
+def root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     """What is this completion worth? Verify answers, score completions, serve rewards, train with them."""
     if version:
         from assay import __version__
 
         typer.echo(f"assay {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(EXIT_MISTAKE)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -78,14 +86,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except UsageProblem as error:
         where = f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
-        return _fail(f"{error.format_message()}{where}")
+        return _fail(f"{error.format_message().replace('Value error, ', '')}{where}")
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("assay: interrupted\n")
-        return EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (`assay .. | head`); there is no one to tell. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception:  # noqa: BLE001 - Python would exit with 1, which `verify` uses for "different"
+        traceback.print_exc()
+        return EXIT_BUG
+    if code == EXIT_INTERRUPTED:
+        sys.stderr.write("assay: interrupted\n")
     return code if isinstance(code, int) else 0
 
 

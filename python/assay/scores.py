@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
-
-    from assay import _native
 
 
 class Status(StrEnum):
@@ -30,7 +28,8 @@ class Status(StrEnum):
     """A machine that was needed did not answer."""
 
 
-_BY_CODE = tuple(Status)
+_Cell = TypeVar("_Cell")
+_Column: TypeAlias = "Sequence[_Cell] | Callable[[], Sequence[_Cell]]"
 
 
 class Scores:
@@ -49,7 +48,7 @@ class Scores:
     ['scored', 'invalid_reference']
     """
 
-    __slots__ = ("_answers", "_native", "_reasons", "_status", "components", "total")
+    __slots__ = ("_answers", "_reasons", "_status", "components", "total")
 
     total: NDArray[np.float64]
     components: dict[str, NDArray[np.float64]]
@@ -58,51 +57,37 @@ class Scores:
         self,
         total: NDArray[np.float64],
         components: Mapping[str, NDArray[np.float64]],
-        status: Sequence[Status | str],
-        reasons: Sequence[str | None],
-        answers: Sequence[str | None],
+        status: _Column[str],
+        reasons: _Column[str | None],
+        answers: _Column[str | None],
     ) -> None:
-        """Columns of one length, as documented on the class."""
+        """Columns of one length, as documented on the class; a function makes its column when it is first asked for."""
         self.total = total
         self.components = dict(components)
-        self._native: _native.Scores | None = None
-        self._status: list[Status] | None = [Status(value) for value in status]
-        self._reasons: list[str | None] | None = list(reasons)
-        self._answers: list[str | None] | None = list(answers)
-
-    @classmethod
-    def from_native(cls, native: _native.Scores) -> Scores:
-        """Wraps what the extension returned; its strings become Python objects only when they are asked for."""
-        scores = cls.__new__(cls)
-        scores.total = native.total
-        scores.components = native.components
-        scores._native = native
-        scores._status = scores._reasons = scores._answers = None
-        return scores
+        self._status: _Column[str] = status
+        self._reasons: _Column[str | None] = reasons
+        self._answers: _Column[str | None] = answers
 
     @property
     def status(self) -> list[Status]:
         """One `Status` per item."""
-        if self._status is None:
-            assert self._native is not None
-            self._status = [_BY_CODE[code] for code in self._native.status]
-        return self._status
+        values = _made(self._status)
+        if not all(isinstance(value, Status) for value in values):
+            values = [Status(value) for value in values]
+        self._status = values
+        return cast("list[Status]", values)
 
     @property
     def reasons(self) -> list[str | None]:
         """Why an item has no number, or why its answer is worth nothing; None where there is nothing to say."""
-        if self._reasons is None:
-            assert self._native is not None
-            self._reasons = self._native.reasons
-        return self._reasons
+        self._reasons = made = _made(self._reasons)
+        return made
 
     @property
     def answers(self) -> list[str | None]:
         """The answer that the first accuracy component judged; None without one."""
-        if self._answers is None:
-            assert self._native is not None
-            self._answers = self._native.answers
-        return self._answers
+        self._answers = made = _made(self._answers)
+        return made
 
     def __len__(self) -> int:
         """Number of items."""
@@ -130,6 +115,11 @@ class Scores:
         """Size, components and how many items have a number."""
         scored = sum(status is Status.SCORED for status in self.status)
         return f"Scores({len(self)} items, {scored} scored, components={list(self.components)})"
+
+
+def _made(column: _Column[_Cell]) -> list[_Cell]:
+    made = column() if callable(column) else column
+    return made if isinstance(made, list) else list(made)
 
 
 def _optional(values: NDArray[np.float64]) -> list[float | None]:

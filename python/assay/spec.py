@@ -128,13 +128,13 @@ class RewardSpec:
     """What an answer that could be neither confirmed nor refuted is worth: no number, or accuracy 0."""
 
     def __post_init__(self) -> None:
-        """Checks everything, in Rust.
+        """Checks everything, in Rust, and fills in every option.
 
         Raises:
             InvalidSpecError: naming the component and the option.
         """
-        object.__setattr__(self, "components", tuple(self.components))
-        _native.parse_spec(self.to_json())
+        table = json.loads(_native.parse_spec(self.to_json()))
+        object.__setattr__(self, "components", tuple(_component(component) for component in table["component"]))
 
     @classmethod
     def of(cls, spec: SpecLike) -> RewardSpec:
@@ -205,7 +205,7 @@ def _from_file(path: Path) -> str:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise InvalidInputError(f"{path}: cannot read the reward spec: {why}") from error
     try:
-        return _native.parse_spec(text, format="toml")
+        return _native.parse_spec(text, toml=True)
     except InvalidSpecError as error:
         raise InvalidSpecError(f"{path}: {error}") from None
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.client._pb import reward_pb2, spec_pb2
 from assay.errors import AssayError, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 # Throughput peaks between 64 and 512 items and between 0.1 and 1 MB a request.
 _REQUEST_ITEMS = 256
@@ -64,6 +65,16 @@ def check_tokens(token_ids: NDArray[np.uint32], offsets: NDArray[np.int64]) -> N
         raise InvalidInputError(f"offsets: must rise from 0 to {len(token_ids)}, the number of token_ids")
 
 
+def check_texts(name: str, values: Sequence[str | None], *, optional: bool) -> None:
+    """Raises `InvalidInputError` unless `values` is a sequence of texts, or of texts and None."""
+    if isinstance(values, str):
+        raise InvalidInputError(f"{name} must be a list, got str; pass [{name}]")
+    for index, value in enumerate(values):
+        if not isinstance(value, str) and not (optional and value is None):
+            expected = "str or None" if optional else "str"
+            raise InvalidInputError(f"{name}[{index}] must be {expected}, got {type(value).__name__}")
+
+
 def text_items(
     completions: Sequence[str], references: Sequence[str | None], prompts: Sequence[str | None] | None
 ) -> Iterator[tuple[reward_pb2.Item, int]]:
@@ -71,22 +82,25 @@ def text_items(
     for index, completion in enumerate(completions):
         reference = references[index]
         prompt = None if prompts is None else prompts[index]
-        try:
-            item = reward_pb2.Item(text=completion, reference=reference, prompt=prompt)
-        except (TypeError, ValueError) as error:
-            # ValueError: a lone surrogate, which is no text that UTF-8 can carry.
-            raise InvalidInputError(f"item {index}: completion, reference and prompt have to be text: {error}") from error
+        item = reward_pb2.Item(text=_utf8(completion), reference=_utf8(reference), prompt=_utf8(prompt))
         yield item, len(completion) + len(reference or "") + len(prompt or "")
+
+
+def _utf8(text: str | None) -> str | None:
+    """`text` with each lone surrogate, which has no UTF-8, as U+FFFD, as the in-process scorer reads it."""
+    if text is None or text.isascii():
+        return text
+    return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
 
 
 def token_items(
     token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: Sequence[str | None]
 ) -> Iterator[tuple[reward_pb2.Item, int]]:
     """The items of a batch of token ids, each with its size in bytes, nearly."""
-    packed = memoryview(np.ascontiguousarray(token_ids, dtype="<u4")).cast("B")
+    packed = np.ascontiguousarray(token_ids, dtype="<u4").tobytes()
     for index, (start, end) in enumerate(itertools.pairwise(offsets.tolist())):
         reference = references[index]
-        item = reward_pb2.Item(token_ids=bytes(packed[4 * start : 4 * end]), reference=reference)
+        item = reward_pb2.Item(token_ids=packed[4 * start : 4 * end], reference=reference)
         yield item, 4 * (end - start) + len(reference or "")
 
 

@@ -23,24 +23,26 @@ SERVICE = "assay.v1.RewardService"
 # Both ends default to 4 MiB; the advised request is below 8 MiB, and the server's own limit has the last word.
 _MAX_MESSAGE_BYTES = 64 << 20
 
-_SERVICE_CONFIG = json.dumps({
-    # The default, pick_first, sends everything to one address.
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "methodConfig": [
-        {
-            "name": [{"service": SERVICE}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2.0,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
-    # A budget: once a fifth of the calls fail, retries stop, so that they cannot keep a sick server down.
-    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.2},
-})
+_SERVICE_CONFIG = json.dumps(
+    {
+        # The default, pick_first, sends everything to one address.
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [{"service": SERVICE}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.05s",
+                    "maxBackoff": "1s",
+                    "backoffMultiplier": 2.0,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+        # A budget: once a fifth of the calls fail, retries stop, so that they cannot keep a sick server down.
+        "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.2},
+    }
+)
 
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),

@@ -7,10 +7,7 @@ import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Self
 
 from assay.client import _batch
 from assay.client._channel import Connection, grpc_module
@@ -24,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from assay.rewards import Scores
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assay.scores import Scores
 
 # Requests in flight for one batch: enough to keep the cores of a few servers busy while answers travel.
 _WINDOW = 16
@@ -51,9 +51,7 @@ class ServerInfo:
     threads: int
 
 
-def connect(
-    target: str, spec: Any, *, tokenizer: str | Path | None = None, timeout: float = 60.0
-) -> RemoteScorer:
+def connect(target: str, spec: Any, *, tokenizer: str | Path | None = None, timeout: float = 60.0) -> RemoteScorer:
     """Scores on the reward server at `target`; the result has the interface of `assay.Scorer` and scores alike.
 
     No server is contacted before the first call.
@@ -80,9 +78,7 @@ class RemoteScorer:
     finds it wrong. No failure is ever returned as a reward.
     """
 
-    def __init__(
-        self, target: str, spec: Any, *, tokenizer: str | Path | None = None, timeout: float = 60.0
-    ) -> None:
+    def __init__(self, target: str, spec: Any, *, tokenizer: str | Path | None = None, timeout: float = 60.0) -> None:
         if not target:
             raise InvalidInputError("target: give HOST:PORT of a reward server")
         if not timeout > 0:
@@ -160,7 +156,7 @@ class RemoteScorer:
         """Closes the connection; a later call opens a new one."""
         self._connection.close()
 
-    def __enter__(self) -> RemoteScorer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -172,6 +168,9 @@ class RemoteScorer:
         references: Sequence[str | None],
         prompts: Sequence[str | None] | None,
     ) -> Iterator[_batch.Request]:
+        _batch.check_texts("completions", completions, optional=False)
+        _batch.check_texts("references", references, optional=True)
+        _batch.check_texts("prompts", prompts or (), optional=True)
         _same_length(len(completions), references=references, prompts=prompts)
         return self._requests(_batch.text_items(completions, references, prompts))
 
@@ -245,7 +244,7 @@ class RemoteScorer:
         return self._guarded(call.result)
 
     def _scores(self, responses: Sequence[reward_pb2.ScoreResponse], sent: Sequence[int]) -> Scores:
-        from assay.rewards import Scores
+        from assay.scores import Scores
 
         columns = _batch.columns(responses, sent, self._names)
         return Scores(columns.total, columns.components, columns.status, columns.reasons, columns.answers)

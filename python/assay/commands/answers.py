@@ -95,7 +95,7 @@ def extract(
     *,
     as_json: Json = False,
 ) -> None:
-    """Print the part of a completion that would be judged.
+    """Print the part of a completion that is judged.
 
     Exit code 0: found. 1: the completion holds no answer; a <think> that is never closed counts as that.
     """

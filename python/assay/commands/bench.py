@@ -30,9 +30,9 @@ def bench(
     *,
     as_json: Json = False,
 ) -> None:
-    """Time verification, scoring and group advantages on this machine.
+    """Time assay on this machine.
 
-    Every line first checks that the result is right; a wrong one stops the command. Figures are the median call, or the
+    The lines are verification, scoring of batches, and group advantages. Every one first checks that the result is right; a wrong one stops the command. Figures are the median call, or the
     best whole batch, in wall time: other work on the machine shows in them.
     """
     lines = [_verify_line(*case, seconds) for case in CASES]

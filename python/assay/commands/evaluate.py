@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.commands.output import Json, emit_json, figure, plain, print_table, progress, say
+from assay.commands.output import Json, emit_json, figure, need, plain, print_table, progress, quiet_libraries, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,9 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Sample MODEL on problems and print its accuracy, with standard errors.
+    """Measure how often a model is right.
+
+    Samples MODEL on problems and prints its accuracy with standard errors.
 
     Accuracy is the mean over problems of the share of right samples (pass@1). pass@K is the unbiased estimate; cons@K is
     how often the answer most of K samples agree on is right, where answers agree if the verifier says they are equal.
@@ -65,7 +67,9 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     """
     from assay.data import Template, load
 
+    need("torch", "transformers", extra="train")
     problems = load(_source(data, prompt_field, reference_field, gold, limit, seed))
+    quiet_libraries()
     made = _run(
         model,
         problems,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 """The option `--json`, the same for every command."""
@@ -54,6 +54,28 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         # As Text, so that brackets in a name are not taken for markup.
         table.add_row(*(Text(cell) for cell in row))
     Console(highlight=False).print(table)
+
+
+def need(*modules: str, extra: str) -> None:
+    """Says what to install if a module is missing, before minutes of other work.
+
+    Raises:
+        UnavailableError: naming the module and the extra it comes with.
+    """
+    from importlib.util import find_spec
+
+    from assay.errors import UnavailableError
+
+    for module in modules:
+        if find_spec(module) is None:
+            raise UnavailableError(f"{module} is not installed; run: pip install 'assay[{extra}]'")
+
+
+def quiet_libraries() -> None:
+    """Keeps transformers from drawing its own bars and notices over ours; its warnings stay."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
 
 
 def figure(value: float) -> str:

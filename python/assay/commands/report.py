@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,9 +20,9 @@ def report(
     figures: Annotated[bool, typer.Option(help="Also draw PNG figures (needs matplotlib).")] = True,
     as_json: Json = False,
 ) -> None:
-    """Write a page with the curves, tables and traces of one or several runs.
+    """Write a page about one or several runs.
 
-    The page is one HTML file that needs no network. A run that was killed, or is still going, is shown as far as it got.
+    It shows their curves, tables and traces. The page is one HTML file that needs no network. A run that was killed, or is still going, is shown as far as it got.
     """
     from assay.report import build
 

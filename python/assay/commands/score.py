@@ -15,7 +15,7 @@ import typer
 from assay.commands.output import Json, emit_json, figure, plain, print_table, progress, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from assay.scores import Scores
 
@@ -76,7 +76,7 @@ def score(  # noqa: PLR0913 - one parameter an option
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score the completions in FILE and print how they did.
+    """Score a file of completions.
 
     Prints how many items have each status, and the mean of the total and of each component over the items that have a
     value: an item that could not be judged is counted, never averaged in as 0.

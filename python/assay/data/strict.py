@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -125,8 +125,10 @@ def _is_model(kind: Any) -> bool:
 
 
 def _tags(kind: Any) -> set[str]:
-    """What a member of a tagged union is called: the defaults of its one-valued literals."""
+    """What a member of a tagged union is called: its one-valued literals."""
     if not _is_model(kind):
         return set()
-    fields = cast("type[BaseModel]", kind).model_fields.values()
-    return {str(field.default) for field in fields if get_origin(field.annotation) is Literal}
+    values = [
+        get_args(field.annotation) for field in kind.model_fields.values() if get_origin(field.annotation) is Literal
+    ]
+    return {str(value[0]) for value in values if len(value) == 1}

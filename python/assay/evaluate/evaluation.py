@@ -98,8 +98,8 @@ class Evaluation:
             "eval/accuracy_se": self.accuracy.error,
             "eval/thinks_ratio": self.thinks_ratio,
             "eval/length_mean": self.length_mean,
-            "eval/n": float(len(self.samples)),
-            "eval/problems": float(self.accuracy.problems),
+            "eval/n": float(self.accuracy.problems),
+            "eval/samples": float(len(self.samples)),
             "eval/unjudged": float(self.unjudged),
         }
         for name, table in (("pass", self.pass_at), ("cons", self.cons_at)):

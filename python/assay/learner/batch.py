@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Completions share a micro-batch when the shorter is at least this part of the longer: padding then stays below a
+# third, and the number of micro-batches grows with the logarithm of the spread only.
+_LIKE = 0.7
+
 
 @dataclass(slots=True)
 class TrainSequence:
@@ -75,25 +79,47 @@ def plan_micro_batches(
         share_prompts: Whether a block's prompt is computed once (else once per completion).
     """
     blocks: list[Block] = []
-    costs: list[int] = []
     for _, members in groupby(rows, key=lambda row: sequences[row].group_id):
         longest_first = sorted(members, key=lambda row: -len(sequences[row].token_ids))
-        for block in _split(sequences, longest_first, token_budget, share_prompts):
-            blocks.append(block)
-            costs.append(min(_cost(sequences, block, share_prompts), token_budget))
-    return [[blocks[i] for i in sorted(members)] for members in assay.pack(costs, token_budget)]
+        blocks += _split(sequences, longest_first, token_budget, share_prompts)
+    batches: list[list[Block]] = []
+    for alike in _of_like_length(sequences, blocks):
+        costs = [min(_cost(sequences, block, share_prompts), token_budget) for block in alike]
+        batches += [[alike[i] for i in sorted(members)] for members in assay.pack(costs, token_budget)]
+    return batches
 
 
 def _split(sequences: Sequence[TrainSequence], rows: list[int], token_budget: int, share_prompts: bool) -> list[Block]:
+    """Cuts one group, longest completion first, where the budget ends or padding would cost more than the prompt."""
     blocks: list[Block] = []
-    for row in rows:
+    for position, row in enumerate(rows):
+        length = len(sequences[row].token_ids)
         if blocks:
-            grown = Block(blocks[-1].prompt_ids, [*blocks[-1].rows, row])
-            if _cost(sequences, grown, share_prompts) <= token_budget:
+            block = blocks[-1]
+            longest = len(sequences[block.rows[0]].token_ids)
+            prompt = len(block.prompt_ids) if share_prompts else 0
+            wasteful = length < _LIKE * longest and (longest - length) * (len(rows) - position) > prompt
+            grown = Block(block.prompt_ids, [*block.rows, row])
+            if not wasteful and _cost(sequences, grown, share_prompts) <= token_budget:
                 blocks[-1] = grown
                 continue
         blocks.append(Block(sequences[row].prompt_ids, [row]))
     return blocks
+
+
+def _of_like_length(sequences: Sequence[TrainSequence], blocks: list[Block]) -> list[list[Block]]:
+    """Sorts blocks into lists in which padding to the longest completion wastes little."""
+
+    def longest(block: Block) -> int:
+        return len(sequences[block.rows[0]].token_ids)
+
+    lists: list[list[Block]] = []
+    for block in sorted(blocks, key=longest, reverse=True):
+        if lists and longest(block) >= _LIKE * longest(lists[-1][0]):
+            lists[-1].append(block)
+        else:
+            lists.append([block])
+    return lists
 
 
 def _cost(sequences: Sequence[TrainSequence], block: Block, share_prompts: bool) -> int:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from assay.data import Source, Task, load_splits, render
+from assay.data import Splits, Task, load_splits, render
 from assay.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator as Yields
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from assay.data import Splits
     from assay.learner.policy import Policy
     from assay.recipe.folder import RunFolder
     from assay.recipe.interrupt import Interrupt
-    from assay.recipe.schema import Recipe
+    from assay.recipe.schema import Recipe, Stage
     from assay.rollout import Generator
     from assay.scores import Scores
     from assay.spec import RewardSpec
@@ -49,6 +49,7 @@ class RunContext:
         generator: Samples completions from it.
         scorer: Says what they are worth.
         spec: By what rules.
+        problems: Of each stage, by its name.
         interrupt: Whether Ctrl-C was pressed.
         weight_version: Optimizer steps taken since the run began.
         seconds: Wall time of the stages so far, by name, earlier attempts included.
@@ -61,27 +62,19 @@ class RunContext:
     generator: Generator
     scorer: TokenScorer
     spec: RewardSpec
+    problems: dict[str, Splits]
     interrupt: Interrupt
     weight_version: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     cpu_seconds: dict[str, float] = field(default_factory=dict[str, float])
-    _splits: dict[str, Splits] = field(default_factory=dict[str, "Splits"])
 
-    def splits(self, stage_data: Source | None) -> Splits:
-        """The problems of a stage: its own data, or the recipe's."""
-        config = stage_data if stage_data is not None else self.recipe.data
-        key = config.model_dump_json()
-        if key not in self._splits:
-            self._splits[key] = load_splits(config)
-        return self._splits[key]
-
-    def prompt_ids(self, task: Task, stage_data: Source | None) -> NDArray[np.uint32]:
+    def prompt_ids(self, task: Task, stage: Stage) -> NDArray[np.uint32]:
         """The token ids that a completion of ``task`` continues.
 
         Raises:
             InvalidInputError: The rendered prompt has no tokens, or the tokenizer lacks some of its characters.
         """
-        config = stage_data if stage_data is not None else self.recipe.data
+        config = stage.data or self.recipe.data
         text = render(task.prompt, config.template, self.policy.tokenizer)
         # A chat template writes the model's own markup, start token included; plain text leaves it to the tokenizer.
         ids = encode(self.policy.tokenizer, text, special=config.template.kind != "chat")
@@ -90,7 +83,7 @@ class RunContext:
         return ids
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> Yields[None]:
         """Adds the wall and CPU time of a block to a stage."""
         wall, cpu = time.perf_counter(), time.process_time()
         try:
@@ -98,6 +91,16 @@ class RunContext:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - wall
             self.cpu_seconds[stage] = self.cpu_seconds.get(stage, 0.0) + time.process_time() - cpu
+
+
+def load_problems(recipe: Recipe) -> dict[str, Splits]:
+    """The problems of every stage: its own data, or the recipe's, which is read once.
+
+    Raises:
+        InvalidInputError: A file, row or field is not as described; the message names it.
+    """
+    shared = load_splits(recipe.data)
+    return {stage.name: load_splits(stage.data) if stage.data else shared for stage in recipe.stage}
 
 
 def encode(tokenizer: Any, text: str, *, special: bool) -> NDArray[np.uint32]:

@@ -32,7 +32,7 @@ class RunFolder:
     def __init__(self, path: Path, recipe_text: str, *, resume: bool) -> None:
         self.path = path
         recipe = path / "recipe.toml"
-        if recipe.exists() and not resume:
+        if not resume and _holds_a_run(path):
             raise InvalidInputError(
                 f"{path}: holds a run already; add --resume to go on with it, or choose another --out"
             )
@@ -164,6 +164,12 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def _holds_a_run(path: Path) -> bool:
+    """Whether anything was trained or measured here; a recipe that failed before its first step leaves nothing."""
+    metrics = path / "metrics.jsonl"
+    return (metrics.is_file() and metrics.stat().st_size > 0) or any((path / "checkpoints").glob("*/step-*"))
 
 
 def _first_difference(old: str, new: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import assay
+from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
 from assay.learner.checkpoint import atomic_folder
@@ -20,6 +21,7 @@ from assay.rollout import SamplingParams
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from assay.recipe.context import RunContext
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> None:
     """Runs the stage from its first step or from ``checkpoint``."""
-    tasks = context.splits(stage.data).train
+    tasks = context.problems[stage.name].train
     reference = _reference(context, stage)
     run = TrainingRun.start(context, stage, checkpoint, reference)
     sampling = sampling_params(context, stage.sampling)
@@ -51,7 +53,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 picked = [tasks[i] for i in order(len(tasks), prompt_order, run.position, stage.prompts_per_step)]
                 with timer.phase("generate"):
                     groups = context.generator.generate(
-                        [context.prompt_ids(task, stage.data) for task in picked],
+                        [context.prompt_ids(task, stage) for task in picked],
                         group_size=stage.group_size,
                         sampling=sampling,
                         seed=derive_seed(context.recipe.seed, stage.name, "sample", run.step),
@@ -93,7 +95,7 @@ def sampling_params(context: RunContext, sampling: Sampling) -> SamplingParams:
         InvalidInputError: A stop text is not one token of this tokenizer.
     """
     tokenizer = context.policy.tokenizer
-    stops = [tokenizer.eos_token_id]
+    stops = [end_token_id(tokenizer)]
     for text in sampling.stop:
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         if len(ids) != 1:

@@ -9,7 +9,7 @@ import torch
 
 import assay
 from assay.learner.checkpoint import newest_checkpoint, read_progress
-from assay.recipe.context import RunContext
+from assay.recipe.context import RunContext, load_problems
 from assay.recipe.evaluate import run_eval
 from assay.recipe.folder import RunFolder
 from assay.recipe.grpo import run_grpo
@@ -45,10 +45,16 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
         UnavailableError: The disk is full, or a reward server does not answer.
         KeyboardInterrupt: Ctrl-C; the step in hand is checkpointed and the summary written.
     """
+    if recipe.runtime.threads:
+        torch.set_num_threads(recipe.runtime.threads)
+    # Whatever may be wrong with the recipe comes out here, before there is a run folder.
+    spec, problems, policy = _reward_spec(recipe.scorer), load_problems(recipe), build_policy(recipe)
     folder = RunFolder(Path(out or Path("runs") / recipe.name), dump_recipe(recipe), resume=resume)
     with Interrupt() as interrupt:
         try:
-            context = _prepare(recipe, folder, interrupt)
+            generator = LocalGenerator(policy.model, token_budget=recipe.runtime.token_budget, shares_weights=True)
+            scorer = _scorer(recipe.scorer, spec, tokenizer_json(policy.tokenizer, folder.path / "tokenizer"))
+            context = RunContext(recipe, folder, policy, generator, scorer, spec, problems, interrupt)
             start, checkpoint = _resume_point(context) if resume else (0, None)
             try:
                 for stage in recipe.stage[start:]:
@@ -64,20 +70,10 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
     return summary
 
 
-def _prepare(recipe: Recipe, folder: RunFolder, interrupt: Interrupt) -> RunContext:
-    if recipe.runtime.threads:
-        torch.set_num_threads(recipe.runtime.threads)
-    spec = _reward_spec(recipe.scorer)
-    policy = build_policy(recipe)
-    generator = LocalGenerator(policy.model, token_budget=recipe.runtime.token_budget, shares_weights=True)
-    scorer = _scorer(recipe.scorer, spec, tokenizer_json(policy.tokenizer, folder.path / "tokenizer"))
-    return RunContext(recipe, folder, policy, generator, scorer, spec, interrupt)
-
-
 def _reward_spec(config: ScorerConfig) -> RewardSpec:
     if config.spec is not None:
-        return RewardSpec.parse(Path(config.spec))
-    return RewardSpec.parse({"on_undecided": config.on_undecided, "component": config.component})
+        return RewardSpec.of(Path(config.spec))
+    return RewardSpec.of({"on_undecided": config.on_undecided, "component": config.component})
 
 
 def _scorer(config: ScorerConfig, spec: RewardSpec, tokenizer: Path) -> TokenScorer:

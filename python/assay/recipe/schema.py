@@ -134,7 +134,7 @@ class Training(Stage):
     """Optimizer steps (in ``grpo``: batches of rollouts)."""
     lr: Above0
     """Peak learning rate of AdamW."""
-    betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.95]
+    betas: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(default=[0.9, 0.95])
     """Decay of AdamW's two moments."""
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
 from assay.recipe.context import derive_seed, encode, order
@@ -27,7 +28,7 @@ def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> No
     Raises:
         InvalidInputError: A row has no demonstration.
     """
-    tasks = context.splits(stage.data).train
+    tasks = context.problems[stage.name].train
     run = TrainingRun.start(context, stage, checkpoint)
     seed = derive_seed(context.recipe.seed, stage.name, "order")
     with StageProgress(stage.name, stage.steps, done=run.step) as progress:
@@ -56,7 +57,7 @@ def _demonstration(context: RunContext, stage: SftStage, task: Task, row: int) -
             f"{stage.name!r}"
         )
     tokenizer = context.policy.tokenizer
-    end = np.array([tokenizer.eos_token_id], dtype=np.uint32)
+    end = np.array([end_token_id(tokenizer)], dtype=np.uint32)
     tokens = np.concatenate([encode(tokenizer, completion, special=False), end])
     # Every demonstration is a group of its own: two rows may share a prompt, but nothing is gained by finding out.
-    return TrainSequence(row, context.prompt_ids(task, stage.data), tokens, None, 0.0)
+    return TrainSequence(row, context.prompt_ids(task, stage), tokens, None, 0.0)

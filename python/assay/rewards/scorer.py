@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checka
 
 from assay import _native
 from assay.errors import InvalidInputError
-from assay.scores import Scores
+from assay.scores import Scores, Status
 from assay.spec import RewardSpec, SpecLike, canonical_json
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ class Scorer:
         Args:
             spec: a kind, a mapping, a `RewardSpec` or the path of a TOML file.
             tokenizer: a `tokenizer.json`, a folder that holds one, or a fast tokenizer of `tokenizers` or
-                `transformers`. Needed for `score_tokens` and by components that count tokens.
+                `transformers`. Needed to read the text of token ids, and to count the tokens of texts.
             threads: worker threads; by default one per CPU this process may use.
 
         Raises:
-            InvalidSpecError: the spec is not valid, or counts tokens without a tokenizer.
+            InvalidSpecError: the spec is not valid.
             InvalidInputError: a file cannot be read, or is not a tokenizer.
         """
         self._spec_json = canonical_json(spec)
@@ -87,10 +87,11 @@ class Scorer:
 
         Raises:
             InvalidInputError: the lengths differ, or an entry is not of the documented type.
+            InvalidSpecError: a component counts tokens and there is no tokenizer.
         """
         if prompts is not None and len(prompts) != len(completions):
             raise InvalidInputError(f"prompts has {len(prompts)} entries for {len(completions)} completions")
-        return Scores.from_native(self._native.score(_texts(completions), _list(references)))
+        return _scores(self._native.score(_texts(completions), _list(references)))
 
     def score_tokens(
         self,
@@ -109,9 +110,10 @@ class Scorer:
             n scores, in order.
 
         Raises:
-            InvalidInputError: a dtype, shape, offset or token id is not as documented, or there is no tokenizer.
+            InvalidInputError: a dtype, shape, offset or token id is not as documented.
+            InvalidSpecError: a component reads text and there is no tokenizer.
         """
-        return Scores.from_native(self._native.score_tokens(token_ids, offsets, _list(references)))
+        return _scores(self._native.score_tokens(token_ids, offsets, _list(references)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as what it was made of."""
@@ -121,6 +123,20 @@ class Scorer:
         """The components and their weights."""
         weights = ", ".join(f"{component.name}={component.weight:g}" for component in self.spec.components)
         return f"Scorer({weights})"
+
+
+_STATUS_BY_CODE = tuple(Status)
+
+
+def _scores(native: _native.Scores) -> Scores:
+    """The columns; strings become Python objects only when they are asked for."""
+    return Scores(
+        native.total,
+        native.components,
+        status=lambda: [_STATUS_BY_CODE[code] for code in native.status],
+        reasons=lambda: native.reasons,
+        answers=lambda: native.answers,
+    )
 
 
 def _restore(spec_json: str, tokenizer_json: bytes | None, threads: int | None) -> Scorer:
@@ -174,6 +190,6 @@ def _message_text(completion: Completion, index: int) -> str:
 
 
 def _list(references: Sequence[str | None]) -> list[str | None]:
-    if isinstance(references, list) or isinstance(references, str) or not isinstance(references, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(references, list | str) or not isinstance(references, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
         return cast("list[str | None]", references)
     return list(references)

@@ -1,7 +1,7 @@
 //! Group advantages, packing, balancing, sampling batches.
 
 use assay_core::batch::{self, Balance, SamplingLimits, Sequence};
-use assay_core::group::{self, AdvantageKind, DEFAULT_EPSILON};
+use assay_core::group::{self, AdvantageKind};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -11,7 +11,7 @@ use crate::errors::{invalid_input, raise};
 
 /// Advantages of one float64 reward per completion, or for `gdpo` of several weighted components.
 #[pyfunction]
-#[pyo3(signature = (components, group_ids, *, kind = "grpo", epsilon = DEFAULT_EPSILON))]
+#[pyo3(signature = (components, group_ids, *, kind = "grpo", epsilon = 1e-6))]
 pub(crate) fn group_advantages<'py>(
     py: Python<'py>,
     components: &Bound<'py, PyList>,
@@ -45,11 +45,11 @@ pub(crate) fn group_advantages<'py>(
 /// Best-fit decreasing bins of int64 lengths.
 #[pyfunction]
 #[pyo3(signature = (lengths, capacity, *, max_items = None))]
-pub(crate) fn pack(
-    lengths: &Bound<'_, PyAny>,
+pub(crate) fn pack<'py>(
+    lengths: &Bound<'py, PyAny>,
     capacity: i64,
     max_items: Option<i64>,
-) -> PyResult<Vec<Vec<usize>>> {
+) -> PyResult<Vec<Bound<'py, PyArray1<i64>>>> {
     let py = lengths.py();
     let lengths = counts(lengths, "lengths")?;
     let capacity = count(py, capacity, "capacity")?;
@@ -57,27 +57,49 @@ pub(crate) fn pack(
         .map(|most| count(py, most, "max_items"))
         .transpose()?;
     let bins = py.detach(|| batch::pack(&lengths, capacity, max_items.map(|most| most as usize)));
-    bins.map_err(|error| raise(py, &error))
+    Ok(indices(py, bins.map_err(|error| raise(py, &error))?))
 }
 
 /// Parts of int64 lengths with nearly equal sums.
 #[pyfunction]
 #[pyo3(signature = (lengths, parts, *, method = "karmarkar_karp", equal_size = false))]
-pub(crate) fn balance(
-    lengths: &Bound<'_, PyAny>,
+pub(crate) fn balance<'py>(
+    lengths: &Bound<'py, PyAny>,
     parts: i64,
     method: &str,
     equal_size: bool,
-) -> PyResult<Vec<Vec<usize>>> {
+) -> PyResult<Vec<Bound<'py, PyArray1<i64>>>> {
     let py = lengths.py();
     let lengths = counts(lengths, "lengths")?;
     let parts = count(py, parts, "parts")? as usize;
     let method: Balance = method.parse().map_err(|error| raise(py, &error))?;
     let split = py.detach(|| batch::balance(&lengths, parts, method, equal_size));
-    split.map_err(|error| raise(py, &error))
+    Ok(indices(py, split.map_err(|error| raise(py, &error))?))
 }
 
-/// Sequences to generate under a token budget; see `assay.SamplingBatcher`.
+/// Hands out the sequences of prompts x group in order, as many at a time as a budget of cache tokens holds.
+///
+/// The members of a group share their prompt's cache, so a prompt is counted once, from its first sample's admission to
+/// its last sample's end; each running sequence reserves `max_new_tokens`. As sequences finish, `admit` refills the
+/// batch. The budget is never exceeded and, while work is left, never idle.
+///
+/// Args:
+///     prompt_lengths: int64[n] or list, tokens per prompt.
+///     group_size: completions per prompt.
+///     max_new_tokens: the longest completion.
+///     token_budget: tokens of cache.
+///     max_sequences: most sequences at one time; None leaves it to the budget.
+///
+/// Raises:
+///     InvalidInputError: a limit is not positive, or a prompt with one completion is over the budget by itself.
+///
+/// >>> import assay
+/// >>> batcher = assay.SamplingBatcher([15, 5], group_size=2, max_new_tokens=10, token_budget=40)
+/// >>> batcher.admit()  # 15 + 2 * 10 tokens; prompt 1 would need 15 more
+/// [(0, 0), (0, 1)]
+/// >>> batcher.finish(0, 1)
+/// >>> batcher.admit(), batcher.reserved_tokens
+/// ([(1, 0)], 40)
 #[pyclass(module = "assay._native")]
 pub(crate) struct SamplingBatcher {
     inner: batch::SamplingBatcher,
@@ -147,14 +169,30 @@ impl SamplingBatcher {
     }
 }
 
+fn indices(py: Python<'_>, lists: Vec<Vec<usize>>) -> Vec<Bound<'_, PyArray1<i64>>> {
+    let array =
+        |list: Vec<usize>| PyArray1::from_iter(py, list.into_iter().map(|index| index as i64));
+    lists.into_iter().map(array).collect()
+}
+
 fn count(py: Python<'_>, value: i64, name: &str) -> PyResult<u64> {
     u64::try_from(value)
         .map_err(|_| invalid_input(py, format!("{name} is {value}; it must not be negative")))
 }
 
 fn counts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<u64>> {
-    let array = vector::<i64>(value, name, "int64")?;
-    let lengths = slice(&array)?;
+    let list = value
+        .cast::<PyList>()
+        .ok()
+        .and_then(|list| list.extract::<Vec<i64>>().ok());
+    let array;
+    let lengths = match &list {
+        Some(list) => list,
+        None => {
+            array = vector::<i64>(value, name, "int64")?;
+            slice(&array)?
+        }
+    };
     if let Some(index) = lengths.iter().position(|&length| length < 0) {
         count(value.py(), lengths[index], &format!("{name}[{index}]"))?;
     }

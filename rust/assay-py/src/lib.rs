@@ -8,6 +8,7 @@ mod batch;
 mod errors;
 mod pool;
 mod score;
+mod serve;
 mod texts;
 mod verify;
 
@@ -23,6 +24,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<score::Scorer>()?;
     module.add_class::<score::Scores>()?;
     module.add_function(wrap_pyfunction!(score::parse_spec, module)?)?;
+    module.add_function(wrap_pyfunction!(serve::serve, module)?)?;
     module.add_class::<batch::SamplingBatcher>()?;
     module.add_function(wrap_pyfunction!(batch::group_advantages, module)?)?;
     module.add_function(wrap_pyfunction!(batch::pack, module)?)?;

@@ -13,11 +13,12 @@ use crate::texts::{Text, optional_texts, texts};
 
 /// A spec in any spelling as checked JSON with every option written out.
 #[pyfunction]
-#[pyo3(signature = (text, *, format = "json"))]
-pub(crate) fn parse_spec(py: Python<'_>, text: &str, format: &str) -> PyResult<String> {
-    let spec = match format {
-        "toml" => RewardSpec::from_toml(text),
-        _ => RewardSpec::from_json(text),
+#[pyo3(signature = (text, *, toml = false))]
+pub(crate) fn parse_spec(py: Python<'_>, text: &str, toml: bool) -> PyResult<String> {
+    let spec = if toml {
+        RewardSpec::from_toml(text)
+    } else {
+        RewardSpec::from_json(text)
     };
     Ok(spec.map_err(|error| raise(py, &error))?.to_json())
 }
@@ -52,7 +53,6 @@ impl Scorer {
             if let Some(json) = tokenizer_json {
                 scorer = scorer.with_tokenizer(json)?;
             }
-            scorer.check_tokenizer()?;
             Ok(scorer)
         };
         let inner = py.detach(build).map_err(|error| raise(py, &error))?;

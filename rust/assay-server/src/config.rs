@@ -31,6 +31,19 @@ pub struct Config {
     pub tokenizers: Vec<PathBuf>,
 }
 
+/// What a command line says over the configuration file: what is `None` or empty leaves the file's word.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// [`Config::bind`].
+    pub bind: Option<String>,
+    /// [`Config::threads`].
+    pub threads: Option<usize>,
+    /// [`Config::max_message_bytes`].
+    pub max_message_bytes: Option<usize>,
+    /// Added to [`Config::tokenizers`].
+    pub tokenizers: Vec<PathBuf>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -73,6 +86,22 @@ impl Config {
             }
             other => other,
         })
+    }
+
+    /// The settings of `file`, if there is one, with `overrides` over them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::from_file`].
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ServeError> {
+        let mut config = file.map_or_else(|| Ok(Self::default()), Self::from_file)?;
+        config.bind = overrides.bind.unwrap_or(config.bind);
+        config.threads = overrides.threads.unwrap_or(config.threads);
+        config.max_message_bytes = overrides
+            .max_message_bytes
+            .unwrap_or(config.max_message_bytes);
+        config.tokenizers.extend(overrides.tokenizers);
+        Ok(config)
     }
 
     pub(crate) fn drain(&self) -> Duration {

@@ -8,13 +8,15 @@
 mod cache;
 mod config;
 mod error;
+mod log;
 pub mod pb;
 mod serve;
 mod service;
 mod tokenizer;
 mod wire;
 
-pub use config::Config;
+pub use config::{Config, Overrides};
 pub use error::ServeError;
+pub use log::log_to_stderr;
 pub use serve::{run, serve};
 pub use wire::{spec_from_wire, spec_to_wire};

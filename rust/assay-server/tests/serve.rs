@@ -81,11 +81,14 @@ async fn one_bad_item_is_one_error() {
             Outcome::Scored(scored) => panic!("{scored:?}"),
         })
         .collect();
-    assert_eq!(codes, [
+    assert_eq!(
+        codes,
+        [
             pb::ErrorCode::InvalidItem,
             pb::ErrorCode::InvalidItem,
             pb::ErrorCode::InvalidReference
-        ]);
+        ]
+    );
     assert_eq!(response.results[1].id, "empty");
     server.stop().await.unwrap();
 }

@@ -23,7 +23,7 @@ class First(StrictModel):
 
 
 class Second(StrictModel):
-    kind: Literal["second"] = "second"
+    kind: Literal["second"]
     leaves: list[Leaf] = Field(default_factory=list[Leaf])
     table: dict[str, Leaf] = Field(default_factory=dict[str, Leaf])
 

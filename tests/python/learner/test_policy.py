@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, CohereConfig, GPT2Config, MistralConfig
 
-from assay.learner.batch import Block, plan_micro_batches
+from assay.learner.batch import Block
 from assay.learner.policy import Policy
 
 VOCABULARY = 23
@@ -21,9 +21,13 @@ BASE = {
 }
 
 
-def blocks_of(sequences, shared: bool) -> list[Block]:
-    (blocks,) = plan_micro_batches(sequences, range(len(sequences)), token_budget=10_000, share_prompts=shared)
-    return blocks
+def blocks_of(sequences, rows: list[int] | None = None) -> list[Block]:
+    """One block per group, rows in order."""
+    blocks: dict[int, Block] = {}
+    for row in rows if rows is not None else range(len(sequences)):
+        sequence = sequences[row]
+        blocks.setdefault(sequence.group_id, Block(sequence.prompt_ids, [])).rows.append(row)
+    return list(blocks.values())
 
 
 def plain_logprobs(model, sequences, blocks, temperature: float = 1.0) -> torch.Tensor:
@@ -42,7 +46,7 @@ def test_shared_prompts_give_the_values_and_gradients_of_separate_sequences(make
     sequences = make_sequences(prompt_lengths, group_size=3)
     policy, plain = Policy(make_model(), tokenizer=None), make_model().eval()
     assert policy.shares_prompts
-    blocks = blocks_of(sequences, shared=True)
+    blocks = blocks_of(sequences)
     weights = torch.linspace(-1, 1, sum(len(s.token_ids) for s in sequences))
     logprobs, entropy = policy.logprobs(sequences, blocks, temperature=0.8)
     expected = plain_logprobs(plain, sequences, blocks, 0.8)
@@ -69,7 +73,7 @@ def test_other_models_match_a_plain_forward(make_sequences, name: str, checkpoin
     model = AutoModelForCausalLM.from_config(MODELS[name])
     sequences = make_sequences([4, 2, 7], group_size=2)
     policy = Policy(model, tokenizer=None, gradient_checkpointing=checkpointing)
-    blocks = blocks_of(sequences, policy.shares_prompts)
+    blocks = blocks_of(sequences)
     logprobs, _ = policy.logprobs(sequences, blocks)
     with torch.no_grad():
         expected = plain_logprobs(model, sequences, blocks)
@@ -84,8 +88,7 @@ def test_bfloat16_compute_keeps_float32_masters(make_model, make_sequences):
     assert {p.dtype for p in policy.masters.values()} == {torch.float32}
     for current in (policy, exact):
         for part in ([0, 1], [2, 3]):  # two micro-batches, added up in float32
-            (blocks,) = plan_micro_batches(sequences, part, token_budget=1000, share_prompts=True)
-            current.logprobs(sequences, blocks)[0].sum().backward()
+            current.logprobs(sequences, blocks_of(sequences, part))[0].sum().backward()
     for name, master in policy.masters.items():
         assert master.grad.dtype == torch.float32
         scale = exact.masters[name].grad.abs().max()

@@ -21,8 +21,11 @@ class Profile(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROFILE_DAPO: _ClassVar[Profile]
     PROFILE_PRIME_MATH: _ClassVar[Profile]
     PROFILE_GSM8K_STRICT: _ClassVar[Profile]
+    PROFILE_GSM8K_FLEXIBLE: _ClassVar[Profile]
     PROFILE_HENDRYCKS: _ClassVar[Profile]
     PROFILE_MATH_RUBRIC: _ClassVar[Profile]
+    PROFILE_TRL: _ClassVar[Profile]
+    PROFILE_OPEN_R1: _ClassVar[Profile]
 
 class Answer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -74,8 +77,11 @@ PROFILE_MATH_VERIFY: Profile
 PROFILE_DAPO: Profile
 PROFILE_PRIME_MATH: Profile
 PROFILE_GSM8K_STRICT: Profile
+PROFILE_GSM8K_FLEXIBLE: Profile
 PROFILE_HENDRYCKS: Profile
 PROFILE_MATH_RUBRIC: Profile
+PROFILE_TRL: Profile
+PROFILE_OPEN_R1: Profile
 ANSWER_UNSPECIFIED: Answer
 ANSWER_AUTO: Answer
 ANSWER_NUMBER: Answer
@@ -130,16 +136,18 @@ class Component(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., accuracy: _Optional[_Union[Accuracy, _Mapping]] = ..., format: _Optional[_Union[Format, _Mapping]] = ..., tags: _Optional[_Union[Tags, _Mapping]] = ..., length: _Optional[_Union[Length, _Mapping]] = ..., repetition: _Optional[_Union[Repetition, _Mapping]] = ...) -> None: ...
 
 class Accuracy(_message.Message):
-    __slots__ = ("profile", "answer", "tolerance", "units")
+    __slots__ = ("profile", "answer", "tolerance", "units", "think_in_prompt")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     TOLERANCE_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
+    THINK_IN_PROMPT_FIELD_NUMBER: _ClassVar[int]
     profile: Profile
     answer: Answer
     tolerance: Tolerance
     units: Units
-    def __init__(self, profile: _Optional[_Union[Profile, str]] = ..., answer: _Optional[_Union[Answer, str]] = ..., tolerance: _Optional[_Union[Tolerance, _Mapping]] = ..., units: _Optional[_Union[Units, str]] = ...) -> None: ...
+    think_in_prompt: bool
+    def __init__(self, profile: _Optional[_Union[Profile, str]] = ..., answer: _Optional[_Union[Answer, str]] = ..., tolerance: _Optional[_Union[Tolerance, _Mapping]] = ..., units: _Optional[_Union[Units, str]] = ..., think_in_prompt: _Optional[bool] = ...) -> None: ...
 
 class Tolerance(_message.Message):
     __slots__ = ("rule", "absolute", "relative")

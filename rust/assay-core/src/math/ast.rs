@@ -1,5 +1,6 @@
 //! What the parser hands to the decision: typed values, exact numbers, nothing evaluated.
 
+use dashu::integer::IBig;
 use dashu::rational::RBig;
 
 /// How a number was written. Decides whether a decimal tolerance may apply and how it is rendered.
@@ -222,4 +223,26 @@ pub enum Value {
     Truth(bool),
     /// Anything else, folded for comparison (case, spacing, text commands).
     Text(Box<str>),
+}
+
+impl Number {
+    /// A number written with digits only.
+    pub fn integer(value: IBig) -> Self {
+        Self {
+            value: value.into(),
+            written: Written::Integer,
+        }
+    }
+}
+
+impl Expr {
+    /// A number written with digits only.
+    pub fn integer(value: IBig) -> Self {
+        Self::Number(Number::integer(value))
+    }
+
+    /// A variable.
+    pub fn symbol(name: &str) -> Self {
+        Self::Symbol(name.into())
+    }
 }

@@ -1,7 +1,13 @@
 //! Whether two answers are the same.
 
 pub mod ast;
+mod lexer;
+mod normalise;
+pub mod parse;
 mod plain;
+pub mod render;
+pub mod units;
+mod words;
 
 use std::borrow::Cow;
 

@@ -162,26 +162,6 @@ impl Scorer {
         Ok(self)
     }
 
-    /// Fails when a component counts tokens and there is no tokenizer.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidSpec`, naming the component.
-    pub fn check_tokenizer(&self) -> Result<()> {
-        let counts_tokens = self
-            .spec
-            .components
-            .iter()
-            .find(|component| component.kind.needs_tokens());
-        match counts_tokens {
-            Some(component) if self.decoder.is_none() => Err(Error::spec(format!(
-                "component `{}` counts tokens: give the scorer a tokenizer, or set `unit = \"words\"`",
-                component.name
-            ))),
-            _ => Ok(()),
-        }
-    }
-
     /// The spec.
     pub fn spec(&self) -> &RewardSpec {
         &self.spec
@@ -200,9 +180,16 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// As [`check_tokenizer`](Self::check_tokenizer). No completion and no reference is an error.
+    /// `InvalidSpec` when a component counts tokens and there is no tokenizer. No completion and no reference is an error.
     pub fn score(&self, items: &[Item<'_>]) -> Result<Scores> {
-        self.check_tokenizer()?;
+        if let Some(name) = self
+            .first_that(ComponentKind::needs_tokens)
+            .filter(|_| self.encoder.is_none())
+        {
+            return Err(Error::spec(format!(
+                "component `{name}` counts tokens: give the scorer a tokenizer, or score token ids"
+            )));
+        }
         let golds = self.golds.batch(
             items.iter().map(|item| item.reference),
             parallel(items.len()),
@@ -217,27 +204,41 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` when the offsets are not so, a token id is not in the vocabulary, or there is no tokenizer.
+    /// `InvalidInput` when the offsets are not so or a token id is not in the vocabulary; `InvalidSpec` when a component
+    /// reads text and there is no tokenizer.
     pub fn score_tokens(
         &self,
         token_ids: &[u32],
         offsets: &[i64],
         references: &[Option<&str>],
     ) -> Result<Scores> {
-        let Some(decoder) = &self.decoder else {
-            return Err(Error::input(
-                "score_tokens needs a tokenizer: give the scorer a tokenizer.json",
-            ));
-        };
+        if let Some(name) = self
+            .first_that(ComponentKind::needs_text)
+            .filter(|_| self.decoder.is_none())
+        {
+            return Err(Error::spec(format!(
+                "component `{name}` reads text: give the scorer the tokenizer.json of the token ids"
+            )));
+        }
         check_offsets(token_ids.len(), offsets, references.len())?;
         let golds = self
             .golds
             .batch(references.iter().copied(), parallel(references.len()));
         let view = |index: usize| {
             let (start, end) = (offsets[index] as usize, offsets[index + 1] as usize);
-            View::of_tokens(&token_ids[start..end], decoder)
+            View::of_tokens(&token_ids[start..end], self.decoder.as_ref())
         };
         self.run(references.len(), &golds, view)
+    }
+
+    /// The name of the first component of such a kind.
+    fn first_that(&self, is_such: impl Fn(&ComponentKind) -> bool) -> Option<&str> {
+        let found = self
+            .spec
+            .components
+            .iter()
+            .find(|component| is_such(&component.kind));
+        found.map(|component| component.name.as_str())
     }
 
     fn run<'a>(

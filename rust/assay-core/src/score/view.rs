@@ -17,7 +17,8 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Text(&'a str),
-    Tokens(&'a [u32], &'a TokenDecoder),
+    /// The decoder is there whenever a component reads text.
+    Tokens(&'a [u32], Option<&'a TokenDecoder>),
 }
 
 pub(super) struct View<'a> {
@@ -37,7 +38,7 @@ impl<'a> View<'a> {
         Self::new(Source::Text(text), encoder)
     }
 
-    pub(super) fn of_tokens(ids: &'a [u32], decoder: &'a TokenDecoder) -> Self {
+    pub(super) fn of_tokens(ids: &'a [u32], decoder: Option<&'a TokenDecoder>) -> Self {
         Self::new(Source::Tokens(ids, decoder), None)
     }
 
@@ -103,11 +104,8 @@ impl<'a> View<'a> {
     fn tail(&self, think_in_prompt: bool) -> Result<&Tail> {
         filled(&self.tails[usize::from(think_in_prompt)], || {
             match self.source {
-                Source::Tokens(ids, decoder) => decoder.tail(ids, think_in_prompt),
-                Source::Text(_) => Err(Error::new(
-                    ErrorKind::Internal,
-                    "a text has no tail of tokens",
-                )),
+                Source::Tokens(ids, Some(decoder)) => decoder.tail(ids, think_in_prompt),
+                _ => Err(unprepared()),
             }
         })
     }
@@ -116,28 +114,35 @@ impl<'a> View<'a> {
     pub(super) fn text(&self) -> Result<&str> {
         let text = filled(&self.text, || match self.source {
             Source::Text(text) => Ok(Cow::Borrowed(text)),
-            Source::Tokens(ids, decoder) => decoder.decode(ids).map(Cow::Owned),
+            Source::Tokens(ids, Some(decoder)) => decoder.decode(ids).map(Cow::Owned),
+            Source::Tokens(_, None) => Err(unprepared()),
         })?;
         Ok(text)
     }
 
     /// The token ids; of a text, those the tokenizer gives.
     pub(super) fn ids(&self) -> Result<&[u32]> {
+        let encode = |text, encoder: &Tokenizer| match encoder.encode_fast(text, false) {
+            Ok(encoding) => Ok(Cow::Owned(encoding.get_ids().to_vec())),
+            Err(error) => Err(Error::input(format!(
+                "the tokenizer cannot encode it: {error}"
+            ))),
+        };
         let ids = filled(&self.ids, || match (self.source, self.encoder) {
             (Source::Tokens(ids, _), _) => Ok(Cow::Borrowed(ids)),
-            (Source::Text(text), Some(encoder)) => match encoder.encode_fast(text, false) {
-                Ok(encoding) => Ok(Cow::Owned(encoding.get_ids().to_vec())),
-                Err(error) => Err(Error::input(format!(
-                    "the tokenizer cannot encode a completion: {error}"
-                ))),
-            },
-            (Source::Text(_), None) => Err(Error::new(
-                ErrorKind::Internal,
-                "tokens counted without a tokenizer",
-            )),
+            (Source::Text(text), Some(encoder)) => encode(text, encoder),
+            (Source::Text(_), None) => Err(unprepared()),
         })?;
         Ok(ids)
     }
+}
+
+/// `Scorer::score` and `score_tokens` refuse a batch whose spec needs a tokenizer that is not there.
+fn unprepared() -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "a component went without the tokenizer it needs",
+    )
 }
 
 /// `OnceCell::get_or_try_init`, which is not stable.

@@ -274,6 +274,11 @@ impl ComponentKind {
             _ => false,
         }
     }
+
+    /// Whether it looks at the text, so that scoring token ids takes a tokenizer.
+    pub fn needs_text(&self) -> bool {
+        !self.needs_tokens()
+    }
 }
 
 impl RewardSpec {

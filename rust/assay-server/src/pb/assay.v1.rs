@@ -65,6 +65,9 @@ pub struct Accuracy {
     /// What units do. Default UNITS_IGNORE.
     #[prost(enumeration = "Units", tag = "4")]
     pub units: i32,
+    /// The prompt already opened the think block, so that a completion that does not close it has no answer. Default false.
+    #[prost(bool, optional, tag = "5")]
+    pub think_in_prompt: ::core::option::Option<bool>,
 }
 /// How close a decimal answer has to be to the reference.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -173,20 +176,27 @@ impl OnUndecided {
 pub enum Profile {
     /// The default, which is PROFILE_R1.
     Unspecified = 0,
-    /// DeepSeek-R1: answer tag, boxed, `####`, anchors, choice letter, last number; an unclosed think block has no answer.
+    /// assay's rules for reasoning models: answer tags, boxed, `####`, "the answer is", an option letter, the last formula
+    /// or number. What stands in a think block never counts, and one that is not closed has no answer.
     R1 = 1,
-    /// The order of math-verify.
+    /// math-verify with its defaults.
     MathVerify = 2,
-    /// DAPO.
+    /// verl's DAPO: the rest of the line after the last `Answer:`.
     Dapo = 3,
-    /// PRIME.
+    /// verl's `prime_math`.
     PrimeMath = 4,
-    /// GSM8K: `####` and nothing else.
+    /// verl's GSM8K, strict: `####` and nothing else.
     Gsm8kStrict = 5,
-    /// Hendrycks MATH: the last boxed.
-    Hendrycks = 6,
-    /// The MATH rubric.
-    MathRubric = 7,
+    /// verl's GSM8K, flexible: the last number.
+    Gsm8kFlexible = 6,
+    /// hendrycks/math: the last boxed.
+    Hendrycks = 7,
+    /// The `MathRubric` of verifiers: the last boxed after the think block.
+    MathRubric = 8,
+    /// TRL's accuracy reward.
+    Trl = 9,
+    /// open-r1's accuracy reward.
+    OpenR1 = 10,
 }
 impl Profile {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -201,8 +211,11 @@ impl Profile {
             Self::Dapo => "PROFILE_DAPO",
             Self::PrimeMath => "PROFILE_PRIME_MATH",
             Self::Gsm8kStrict => "PROFILE_GSM8K_STRICT",
+            Self::Gsm8kFlexible => "PROFILE_GSM8K_FLEXIBLE",
             Self::Hendrycks => "PROFILE_HENDRYCKS",
             Self::MathRubric => "PROFILE_MATH_RUBRIC",
+            Self::Trl => "PROFILE_TRL",
+            Self::OpenR1 => "PROFILE_OPEN_R1",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -214,8 +227,11 @@ impl Profile {
             "PROFILE_DAPO" => Some(Self::Dapo),
             "PROFILE_PRIME_MATH" => Some(Self::PrimeMath),
             "PROFILE_GSM8K_STRICT" => Some(Self::Gsm8kStrict),
+            "PROFILE_GSM8K_FLEXIBLE" => Some(Self::Gsm8kFlexible),
             "PROFILE_HENDRYCKS" => Some(Self::Hendrycks),
             "PROFILE_MATH_RUBRIC" => Some(Self::MathRubric),
+            "PROFILE_TRL" => Some(Self::Trl),
+            "PROFILE_OPEN_R1" => Some(Self::OpenR1),
             _ => None,
         }
     }

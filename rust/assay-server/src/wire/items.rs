@@ -95,7 +95,7 @@ impl<'a> Batch<'a> {
         for (_, bytes) in &self.tokens {
             let (chunks, _) = bytes.as_chunks::<4>();
             ids.extend(chunks.iter().map(|chunk| u32::from_le_bytes(*chunk)));
-            offsets.push(ids.len() as i64);
+            offsets.push(i64::try_from(ids.len()).unwrap_or(i64::MAX));
         }
         let references: Vec<Option<&str>> = self
             .tokens

@@ -70,6 +70,7 @@ fn component_from_wire(index: usize, component: &pb::Component) -> Result<Value>
                 |value: &pb::Answer| value.as_str_name(),
             )?;
             object.tolerance(accuracy.tolerance.as_ref())?;
+            object.flag("think_in_prompt", accuracy.think_in_prompt);
             object.word("units", accuracy.units, "UNITS_", |value: &pb::Units| {
                 value.as_str_name()
             })?;

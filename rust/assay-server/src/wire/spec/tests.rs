@@ -10,7 +10,7 @@ fn every_spec_survives_the_wire() {
         r#""accuracy""#,
         r#"{"accuracy": 1.0, "format": 0.1, "tags": -0.0, "repetition": 5e-324}"#,
         r#"{"on_undecided": "zero", "component": [{"kind": "accuracy", "name": "math.v2", "weight": 0.30000000000000004,
-            "profile": "gsm8k_strict", "answer": "number", "tolerance": "exact", "units": "convert"}]}"#,
+            "profile": "gsm8k_strict", "answer": "number", "tolerance": "exact", "units": "convert", "think_in_prompt": true}]}"#,
         r#"{"component": [{"kind": "accuracy", "tolerance": {"absolute": 1e-9}}]}"#,
         r#"{"component": [{"kind": "accuracy", "tolerance": {"absolute": 0.1, "relative": 0.01}, "answer": "choice"}]}"#,
         r#"{"component": [{"kind": "format", "think_in_prompt": true}, {"kind": "tags", "think_in_prompt": false}]}"#,

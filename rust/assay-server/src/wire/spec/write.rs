@@ -49,6 +49,7 @@ fn component_to_wire(value: &Value) -> Result<pb::Component> {
                 pb::Answer::from_str_name(name).map(|value| value as i32)
             })?,
             tolerance: object.tolerance()?,
+            think_in_prompt: object.flag("think_in_prompt")?,
             units: object.word("units", "UNITS_", |name| {
                 pb::Units::from_str_name(name).map(|value| value as i32)
             })?,

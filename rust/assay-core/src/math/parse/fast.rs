@@ -1,0 +1,72 @@
+//! Plain numbers, without tokens.
+
+use dashu::integer::{IBig, UBig};
+use dashu::rational::RBig;
+
+use super::super::ast::{Expr, Number, Value, Written};
+
+/// Most digits a number read here may have: it fits in 64 bits.
+const MAX_DIGITS: usize = 18;
+
+/// Reads `-12`, `3.50` and `3/4`, nothing else; with the canonical text.
+pub(super) fn number(text: &str) -> Option<(Value, String)> {
+    let text = text.trim_ascii();
+    if text.len() > 2 * MAX_DIGITS + 2 {
+        return None;
+    }
+    let (negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, rest) = digits(unsigned)?;
+    let expr = match rest.as_bytes() {
+        [] => Expr::integer(signed(whole, negative)),
+        [b'.', ..] => {
+            let fraction = rest.get(1..)?;
+            let (value, after) = digits(fraction)?;
+            let places = fraction.len();
+            if !after.is_empty() || places + (unsigned.len() - rest.len()) > MAX_DIGITS {
+                return None;
+            }
+            let scale = 10_u64.pow(places as u32);
+            Expr::Number(Number {
+                value: RBig::from_parts(signed(whole * scale + value, negative), UBig::from(scale)),
+                written: Written::Decimal {
+                    places: places as i32,
+                },
+            })
+        }
+        [b'/', ..] => {
+            let (below, after) = digits(rest.get(1..)?)?;
+            if !after.is_empty() {
+                return None;
+            }
+            Expr::Div(
+                Box::new(Expr::integer(signed(whole, negative))),
+                Box::new(Expr::integer(IBig::from(below))),
+            )
+        }
+        _ => return None,
+    };
+    Some((Value::Expr(expr), text.to_owned()))
+}
+
+fn signed(value: u64, negative: bool) -> IBig {
+    let value = IBig::from(value);
+    if negative { -value } else { value }
+}
+
+/// The leading digits of a text, at least one, and what follows them.
+fn digits(text: &str) -> Option<(u64, &str)> {
+    let bytes = text.as_bytes();
+    let mut value = 0_u64;
+    let mut length = 0;
+    while let Some(digit) = bytes.get(length).filter(|byte| byte.is_ascii_digit()) {
+        if length == MAX_DIGITS {
+            return None;
+        }
+        value = value * 10 + u64::from(digit - b'0');
+        length += 1;
+    }
+    (length > 0).then(|| (value, text.get(length..).unwrap_or("")))
+}

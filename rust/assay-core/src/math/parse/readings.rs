@@ -1,0 +1,202 @@
+//! Every reading of an answer, the likeliest first.
+
+use super::super::Kind;
+use super::super::ast::{Expr, Relation, Value};
+use super::super::lexer::{self, Token};
+use super::cursor::Parser;
+use super::policy::Policy;
+use super::prose::{self, Look};
+use super::special;
+use super::{ParseError, ParseErrorKind, ParseOptions, list, set, strip};
+
+/// Most readings of one answer.
+const MAX_READINGS: usize = 8;
+
+/// Readings in order, without repeats.
+struct Readings(Vec<Value>);
+
+impl Readings {
+    fn push(&mut self, value: Value) {
+        if self.0.len() < MAX_READINGS && !self.0.contains(&value) {
+            self.0.push(value);
+        }
+    }
+}
+
+/// Reads the tokens in every sensible way; the error of the formula reading if there is none.
+pub(super) fn readings(
+    source: &str,
+    tokens: &[Token],
+    options: &ParseOptions,
+) -> Result<Vec<Value>, ParseError> {
+    let mut found = Readings(Vec::with_capacity(1));
+    if options.kind != Kind::Text && !may_be_words(source) {
+        formula(source, tokens, &mut found)?;
+        return Ok(found.0);
+    }
+    let plain = special::plain(source);
+    if options.kind == Kind::Text {
+        let text = prose::fold(&plain);
+        return text
+            .map(|text| vec![text])
+            .ok_or(ParseError::new(ParseErrorKind::Empty, 0));
+    }
+    if let Some(option) = special::choice(&plain, options.kind == Kind::Choice) {
+        found.push(option.choice);
+        if let Some(text) = option.text {
+            // The option's text is the answer, too, if it is a formula.
+            let text = strip::strip(text);
+            let _ = formula(text, &lexer::tokens(text), &mut found);
+        }
+        if option.certain || options.kind == Kind::Choice {
+            return Ok(found.0);
+        }
+    }
+    if let Some(value) = special::truth(&plain).or_else(|| prose::number_words(&plain)) {
+        found.push(value);
+        return Ok(found.0);
+    }
+    if let Some(value) = special::phrase(&plain) {
+        found.push(value);
+        prose::fold(&plain)
+            .into_iter()
+            .for_each(|text| found.push(text));
+        return Ok(found.0);
+    }
+    let choices = found.0.len();
+    let error = formula(source, tokens, &mut found).err();
+    let look = if plain.contains(['\\', '{', '}']) {
+        Look::Formula
+    } else {
+        prose::look(source, tokens)
+    };
+    if look != Look::Formula {
+        found
+            .0
+            .retain(|value| matches!(value, Value::Choice(..)) || prose::explains(value));
+    }
+    let text = match look {
+        Look::Formula => false,
+        Look::Words => found.0.is_empty(),
+        // One run of letters is a product of variables and a word.
+        Look::Run => {
+            choices == 0 && matches!(found.0.first(), None | Some(Value::Expr(Expr::Mul(_))))
+        }
+    };
+    if text && let Some(text) = prose::fold(&plain) {
+        found.push(text);
+    }
+    if found.0.is_empty() {
+        return Err(error.unwrap_or(ParseError::new(ParseErrorKind::Unexpected, 0)));
+    }
+    Ok(found.0)
+}
+
+/// Whether a text has letters that are not part of commands; a cheap first look.
+fn may_be_words(source: &str) -> bool {
+    let bytes = source.as_bytes();
+    let mut command = false;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\\' => command = true,
+            byte if byte.is_ascii_alphabetic() => {
+                if !command {
+                    // One letter beside a digit or a sign is a variable.
+                    let next = bytes.get(at + 1).copied().unwrap_or(b' ');
+                    if next.is_ascii_alphabetic()
+                        || matches!(
+                            next,
+                            b' ' | b')' | b'.' | b':' | b'}' | b']' | b',' | 0x80..
+                        )
+                    {
+                        return true;
+                    }
+                }
+            }
+            0x80.. => return true,
+            b'{' if command => {
+                // The group of a style may hold words.
+                command = false;
+            }
+            _ => command = false,
+        }
+    }
+    false
+}
+
+/// The formula readings under each policy, and what else they may mean.
+fn formula(source: &str, tokens: &[Token], found: &mut Readings) -> Result<(), ParseError> {
+    let read = |policy: Policy| {
+        let mut parser = Parser::new(source, tokens, policy);
+        let result = parser.answer();
+        (parser.seen, result)
+    };
+    let (seen, first) = read(Policy::NONE);
+    let error = match first {
+        Ok(value) => {
+            let more = also(&value);
+            found.push(value);
+            more.into_iter().for_each(|value| found.push(value));
+            None
+        }
+        Err(error) => Some(error),
+    };
+    for policy in seen.flips() {
+        if let (_, Ok(value)) = read(policy) {
+            let more = also(&value);
+            found.push(value);
+            more.into_iter().for_each(|value| found.push(value));
+        }
+    }
+    match error {
+        Some(error) if found.0.is_empty() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Other types the same value may have: nested tuples a matrix, a column a tuple, indexed unknowns a list.
+fn also(value: &Value) -> Option<Value> {
+    match value {
+        Value::Tuple(rows) => set::matrix(rows).map(Value::Expr),
+        Value::Expr(Expr::Matrix(rows)) => {
+            let line: Vec<&Expr> = match rows.as_slice() {
+                [row] => row.iter().collect(),
+                rows => rows
+                    .iter()
+                    .filter_map(|row| <&[Expr; 1]>::try_from(row.as_slice()).ok())
+                    .map(|[cell]| cell)
+                    .collect(),
+            };
+            let whole = line.len() == rows.iter().map(Vec::len).sum::<usize>() && line.len() > 1;
+            whole.then(|| Value::Tuple(line.into_iter().cloned().map(Value::Expr).collect()))
+        }
+        Value::All(parts) => indexed(parts),
+        _ => None,
+    }
+}
+
+/// `x_1 = 1, x_2 = 3`: the two solutions of one unknown.
+fn indexed(parts: &[Value]) -> Option<Value> {
+    let base = |part: &Value| {
+        let name = list::assigned_name(part)?;
+        name.split_once('_')
+            .filter(|(_, index)| index.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(|(base, _)| base.to_owned())
+    };
+    let first = base(parts.first()?)?;
+    let mut solutions = Vec::with_capacity(parts.len());
+    for part in parts {
+        let Value::Chain(terms, _) = part else {
+            return None;
+        };
+        if base(part)? != first {
+            return None;
+        }
+        let value = terms.get(1)?.clone();
+        solutions.push(Value::Chain(
+            vec![Expr::symbol(&first), value],
+            vec![Relation::Equal],
+        ));
+    }
+    Some(Value::List(solutions))
+}

@@ -1,0 +1,135 @@
+//! What may stand round an answer without being part of it.
+
+/// Strips white space, `$..$`, `\(..\)`, `\boxed{..}`, styles, markdown and a final full stop. Borrows from `text`.
+pub(super) fn strip(text: &str) -> &str {
+    let mut text = text;
+    // More wrappers than this are not an answer; the bound keeps the work linear.
+    for _ in 0..12 {
+        let next = once(text);
+        if next.len() == text.len() {
+            break;
+        }
+        text = next;
+    }
+    text
+}
+
+fn once(text: &str) -> &str {
+    const PAIRS: &[(&str, &str)] = &[
+        ("$$", "$$"),
+        ("$", "$"),
+        ("\\(", "\\)"),
+        ("\\[", "\\]"),
+        ("**", "**"),
+        ("__", "__"),
+        ("`", "`"),
+        ("\"", "\""),
+        ("“", "”"),
+    ];
+    let mut text = text.trim();
+    for tail in [
+        ".", "。", ",", "，", ";", "；", "\\\\", "\\,", "\\!", "\\;", "\\ ",
+    ] {
+        if let Some(rest) = text.strip_suffix(tail)
+            && !rest.ends_with(['.', '\\'])
+            && !(tail == "." && rest.ends_with("\\left") || rest.ends_with("\\right"))
+        {
+            text = rest.trim_end();
+        }
+    }
+    for head in [
+        "=",
+        ":",
+        "：",
+        "\\,",
+        "\\!",
+        "\\;",
+        "\\displaystyle",
+        "\\approx",
+        "≈",
+    ] {
+        if let Some(rest) = text.strip_prefix(head)
+            && !rest.starts_with('=')
+        {
+            text = rest.trim_start();
+        }
+    }
+    for &(open, close) in PAIRS {
+        if let Some(inner) = text
+            .strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close))
+            && !inner.is_empty()
+            && !inner.ends_with('\\')
+            && !inner.contains(open)
+            && !inner.contains(close)
+        {
+            return inner.trim();
+        }
+    }
+    unwrap_command(text).unwrap_or(text)
+}
+
+/// The inside of a `\boxed{..}` or a style that is the whole text.
+fn unwrap_command(text: &str) -> Option<&str> {
+    const COMMANDS: &[&str] = &[
+        "boxed",
+        "fbox",
+        "framebox",
+        "text",
+        "textbf",
+        "textit",
+        "textrm",
+        "mathbf",
+        "boldsymbol",
+        "bm",
+        "mbox",
+        "",
+    ];
+    let rest = match text.strip_prefix('\\') {
+        Some(rest) => rest,
+        None if text.starts_with('{') => text,
+        None => return None,
+    };
+    let open = rest.find('{')?;
+    let name = rest.get(..open)?.trim_end();
+    if !COMMANDS.contains(&name) {
+        return None;
+    }
+    if name.is_empty() && text.starts_with('\\') {
+        return None;
+    }
+    let inside = rest.get(open + 1..)?;
+    let close = matching_brace(inside)?;
+    // `\boxed{x} , \boxed{y}` closes early; `{1,2}` is a set.
+    if close + 1 != inside.len()
+        || (name.is_empty()
+            && (inside.contains(',') || inside.contains("\\choose") || inside.contains("\\over")))
+    {
+        return None;
+    }
+    inside.get(..close).map(str::trim)
+}
+
+/// Offset of the brace that closes a group whose inside starts here.
+fn matching_brace(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'\\' if !escaped => {
+                escaped = true;
+                continue;
+            }
+            b'{' if !escaped => depth += 1,
+            b'}' if !escaped => {
+                if depth == 0 {
+                    return Some(at);
+                }
+                depth -= 1;
+            }
+            _ => {}
+        }
+        escaped = false;
+    }
+    None
+}

@@ -1,0 +1,184 @@
+//! Values to LaTeX, so that reading the LaTeX gives the value back.
+
+mod expr;
+mod number;
+
+use std::fmt::Write as _;
+
+use super::ast::{Constant, End, Expr, Relation, Value};
+pub(in crate::math) use expr::is_greek;
+use expr::{Level, expr};
+
+/// LaTeX for a value.
+///
+/// For every value the parser produces, `parse(render(value))` has `value` among its readings.
+pub fn render(value: &Value) -> String {
+    let mut out = String::new();
+    write_value(&mut out, value);
+    out
+}
+
+fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Expr(inner) => expr(out, inner, Level::Sum),
+        Value::Quantity(amount, unit) => {
+            expr(out, amount, Level::Sum);
+            let _ = write!(out, "\\text{{ {unit}}}");
+        }
+        Value::Tuple(parts) => tuple(out, parts),
+        Value::List(parts) => {
+            let nested = parts.iter().any(|part| matches!(part, Value::List(_)));
+            join(out, parts, if nested { "; " } else { ", " });
+        }
+        Value::Set(parts) if parts.is_empty() => out.push_str("\\emptyset"),
+        Value::Set(parts) => {
+            out.push_str("\\{");
+            join(out, parts, ", ");
+            out.push_str("\\}");
+        }
+        Value::Interval(low, high) => interval(out, low, high),
+        Value::Union(parts) => operated(out, parts, " \\cup "),
+        Value::Intersection(parts) => operated(out, parts, " \\cap "),
+        Value::Difference(left, right) => {
+            operand(out, left);
+            out.push_str(" \\setminus ");
+            operand(out, right);
+        }
+        Value::Element(element, set) => {
+            expr(out, element, Level::Sum);
+            out.push_str(" \\in ");
+            write_value(out, set);
+        }
+        Value::Chain(terms, relations) => chain(out, terms, relations),
+        Value::All(parts) => join(out, parts, " \\land "),
+        Value::Any(parts) => join(out, parts, " \\lor "),
+        Value::Ratio(parts) => {
+            for (index, part) in parts.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(" : ");
+                }
+                expr(out, part, Level::Sum);
+            }
+        }
+        Value::Base(value, base) => number::in_base(out, value.numerator(), *base),
+        Value::Time(minutes) => {
+            let _ = write!(out, "{:02}:{:02}", minutes / 60, minutes % 60);
+        }
+        Value::Choice(letters, rest) => choice(out, letters, rest.as_deref()),
+        Value::Truth(truth) => {
+            let _ = write!(out, "\\text{{{truth}}}");
+        }
+        Value::Text(text) => {
+            let _ = write!(out, "\\text{{{text}}}");
+        }
+    }
+}
+
+fn join(out: &mut String, parts: &[Value], separator: &str) {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            out.push_str(separator);
+        }
+        write_value(out, part);
+    }
+}
+
+/// Round brackets; angle brackets where round ones would be an interval.
+fn tuple(out: &mut String, parts: &[Value]) {
+    let interval = matches!(parts, [Value::Expr(low), Value::Expr(high)] if is_infinite(low) || is_infinite(high));
+    out.push_str(if interval { "\\langle " } else { "(" });
+    join(out, parts, ", ");
+    out.push_str(if interval { " \\rangle" } else { ")" });
+}
+
+fn is_infinite(expr: &Expr) -> bool {
+    match expr {
+        Expr::Constant(Constant::Infinity) => true,
+        Expr::Neg(inner) => is_infinite(inner),
+        _ => false,
+    }
+}
+
+/// An open interval is `]a, b[` unless an infinite end or another bracket tells it from a pair.
+fn interval(out: &mut String, low: &End, high: &End) {
+    let clear = low.closed != high.closed || is_infinite(&low.at) || is_infinite(&high.at);
+    out.push(match (low.closed, clear) {
+        (true, _) => '[',
+        (false, true) => '(',
+        (false, false) => ']',
+    });
+    expr(out, &low.at, Level::Sum);
+    out.push_str(", ");
+    expr(out, &high.at, Level::Sum);
+    out.push(match (high.closed, clear) {
+        (true, _) => ']',
+        (false, true) => ')',
+        (false, false) => '[',
+    });
+}
+
+fn operated(out: &mut String, parts: &[Value], operator: &str) {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            out.push_str(operator);
+        }
+        operand(out, part);
+    }
+}
+
+/// A set beside a set operator.
+fn operand(out: &mut String, value: &Value) {
+    let compound = matches!(
+        value,
+        Value::Union(_) | Value::Intersection(_) | Value::Difference(..)
+    );
+    if compound {
+        out.push_str("\\left(");
+    }
+    write_value(out, value);
+    if compound {
+        out.push_str("\\right)");
+    }
+}
+
+fn chain(out: &mut String, terms: &[Expr], relations: &[Relation]) {
+    for (index, term) in terms.iter().enumerate() {
+        if let Some(relation) = index
+            .checked_sub(1)
+            .and_then(|before| relations.get(before))
+        {
+            out.push_str(match relation {
+                Relation::Equal => " = ",
+                Relation::NotEqual => " \\ne ",
+                Relation::Less => " < ",
+                Relation::LessEqual => " \\le ",
+                Relation::Greater => " > ",
+                Relation::GreaterEqual => " \\ge ",
+                Relation::Approx => " \\approx ",
+            });
+        }
+        expr(out, term, Level::Sum);
+    }
+}
+
+/// `(B)`, `(B) 12`, `A, C`.
+fn choice(out: &mut String, letters: &str, rest: Option<&str>) {
+    out.push_str("\\text{");
+    match letters.len() {
+        0 | 1 => {
+            let _ = write!(out, "({letters})");
+        }
+        _ => {
+            for (index, letter) in letters.chars().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                out.push(letter);
+            }
+        }
+    }
+    if let Some(rest) = rest {
+        let _ = write!(out, " {rest}");
+    }
+    out.push('}');
+}

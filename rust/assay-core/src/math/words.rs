@@ -1,0 +1,496 @@
+//! Numbers in words, English and Chinese.
+
+use dashu::integer::{IBig, UBig};
+use dashu::rational::RBig;
+
+use super::ast::{Expr, Number, Written};
+
+/// Most words a number may have.
+const MAX_WORDS: usize = 40;
+
+/// The number at the start of an English text in lower case, and what follows it.
+///
+/// Reads `twenty-one`, `three hundred and five`, `two thirds`, `one and a half`, `minus three point one four`.
+pub(crate) fn english(text: &str) -> Option<(Expr, &str)> {
+    let mut words = Words::new(text)?;
+    let negative = words.eat(&["minus", "negative"]);
+    let whole = words.whole()?;
+    if words.eat(&["point"]) {
+        let (digits, places) = words.digits()?;
+        let scale = UBig::from(10_u8).pow(places);
+        let value = RBig::from_parts(IBig::from(whole * &scale + digits), scale);
+        let written = Written::Decimal {
+            places: places as i32,
+        };
+        return Some((
+            signed(Expr::Number(Number { value, written }), negative),
+            words.rest(),
+        ));
+    }
+    if let Some(below) = words.eat_denominator() {
+        let fraction = divide(whole, below);
+        return Some((signed(fraction, negative), words.rest()));
+    }
+    let before = words.at;
+    if words.eat(&["and"]) {
+        let above = words.whole().filter(|above| *above < UBig::from(100_u8));
+        let below = words.eat_denominator();
+        if let (Some(above), Some(below)) = (above, below)
+            && above < UBig::from(below)
+        {
+            let value = RBig::from_parts(IBig::from(whole * below + above), UBig::from(below));
+            let mixed = Expr::Number(Number {
+                value,
+                written: Written::Fraction,
+            });
+            return Some((signed(mixed, negative), words.rest()));
+        }
+        words.at = before;
+    }
+    Some((signed(Expr::integer(whole.into()), negative), words.rest()))
+}
+
+fn divide(above: UBig, below: u64) -> Expr {
+    Expr::Div(
+        Box::new(Expr::integer(above.into())),
+        Box::new(Expr::integer(below.into())),
+    )
+}
+
+/// Negation as the parser spells it: inside a literal, outside anything else.
+fn signed(expr: Expr, negative: bool) -> Expr {
+    match expr {
+        expr if !negative => expr,
+        Expr::Number(Number { value, written }) => Expr::Number(Number {
+            value: -value,
+            written,
+        }),
+        expr => Expr::Neg(Box::new(expr)),
+    }
+}
+
+/// The words of a text with their ends.
+struct Words<'a> {
+    text: &'a str,
+    words: Vec<(&'a str, usize)>,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    fn new(text: &'a str) -> Option<Self> {
+        let starts = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+        let mut words = Vec::new();
+        let mut end = 0;
+        for piece in text.split_inclusive([' ', '-']) {
+            let word = piece.trim_end_matches([' ', '-', ',']);
+            if !word.is_empty() {
+                words.push((word, end + word.len()));
+            }
+            end += piece.len();
+            if words.len() > MAX_WORDS {
+                return None;
+            }
+        }
+        starts.then_some(Self { text, words, at: 0 })
+    }
+
+    fn word(&self) -> &'a str {
+        self.words.get(self.at).map_or("", |word| word.0)
+    }
+
+    fn eat(&mut self, options: &[&str]) -> bool {
+        let found = options.contains(&self.word());
+        if found {
+            self.at += 1;
+        }
+        found
+    }
+
+    fn rest(&self) -> &'a str {
+        let end = self
+            .at
+            .checked_sub(1)
+            .and_then(|last| self.words.get(last))
+            .map_or(0, |word| word.1);
+        self.text.get(end..).unwrap_or("").trim()
+    }
+
+    /// `three hundred and five thousand and one`.
+    fn whole(&mut self) -> Option<UBig> {
+        let start = self.at;
+        let (mut total, mut current) = (UBig::ZERO, None::<u64>);
+        loop {
+            let word = self.word();
+            let next = self.words.get(self.at + 1).map_or("", |word| word.0);
+            if matches!(word, "a" | "an") && current.is_none() && total == UBig::ZERO {
+                if scale(next).is_none() && next != "half" && next != "quarter" && next != "third" {
+                    break;
+                }
+                current = Some(1);
+            } else if let Some(value) = small(word) {
+                let room = match current {
+                    None => true,
+                    // After tens a unit, after hundreds anything below.
+                    Some(have) => {
+                        value < 100 && have % 100 == 0
+                            || value < 10 && have % 10 == 0 && have % 100 >= 20
+                    }
+                };
+                if !room || value == 0 && current.is_some() {
+                    break;
+                }
+                current = Some(current.unwrap_or(0) + value);
+            } else if let Some(factor) = scale(word) {
+                let Some(have) = current.filter(|have| *have > 0) else {
+                    break;
+                };
+                if factor <= 100 {
+                    current = have.checked_mul(factor);
+                } else {
+                    total += UBig::from(have) * UBig::from(factor);
+                    current = None;
+                    self.at += 1;
+                    if self.word() == "and"
+                        && small(self.words.get(self.at + 1).map_or("", |word| word.0)).is_some()
+                        && self.no_fraction_after(1)
+                    {
+                        self.at += 1;
+                    }
+                    if small(self.word()).is_none() {
+                        break;
+                    }
+                    continue;
+                }
+            } else if word == "and"
+                && current.is_some_and(|have| have >= 100 && have % 100 == 0)
+                && small(next).is_some()
+                && self.no_fraction_after(1)
+            {
+                // `three hundred and five`
+            } else {
+                break;
+            }
+            self.at += 1;
+        }
+        (self.at > start).then(|| total + UBig::from(current.unwrap_or(0)))
+    }
+
+    /// Whether the number that starts so many words on is not the top of a fraction.
+    fn no_fraction_after(&self, ahead: usize) -> bool {
+        let word = self
+            .words
+            .get(self.at + ahead + 1)
+            .map_or("", |word| word.0);
+        denominator(word).is_none()
+    }
+
+    fn eat_denominator(&mut self) -> Option<u64> {
+        let value = denominator(self.word())?;
+        self.at += 1;
+        Some(value)
+    }
+
+    /// The digits after `point`, and how many.
+    fn digits(&mut self) -> Option<(UBig, usize)> {
+        let mut value = UBig::ZERO;
+        let mut places = 0;
+        while let Some(digit) = small(self.word()).filter(|digit| *digit < 10) {
+            value = value * 10_u8 + UBig::from(digit);
+            places += 1;
+            self.at += 1;
+        }
+        (places > 0).then_some((value, places))
+    }
+}
+
+fn small(word: &str) -> Option<u64> {
+    const WORDS: &[&str] = &[
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    const TENS: &[&str] = &[
+        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+    ];
+    if let Some(value) = WORDS.iter().position(|known| *known == word) {
+        return Some(value as u64);
+    }
+    TENS.iter()
+        .position(|known| *known == word)
+        .map(|tens| 10 * (tens as u64 + 2))
+}
+
+fn scale(word: &str) -> Option<u64> {
+    Some(match word {
+        "dozen" => 12,
+        "hundred" => 100,
+        "thousand" => 1_000,
+        "million" => 1_000_000,
+        "billion" => 1_000_000_000,
+        "trillion" => 1_000_000_000_000,
+        _ => return None,
+    })
+}
+
+fn denominator(word: &str) -> Option<u64> {
+    const ORDINALS: &[&str] = &[
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+        "thirteenth",
+        "fourteenth",
+        "fifteenth",
+        "sixteenth",
+    ];
+    let one = word.strip_suffix('s').unwrap_or(word);
+    Some(match one {
+        "half" | "halve" => 2,
+        "quarter" => 4,
+        "twentieth" => 20,
+        "hundredth" => 100,
+        "thousandth" => 1000,
+        _ => ORDINALS.iter().position(|ordinal| *ordinal == one)? as u64 + 3,
+    })
+}
+
+/// The number at the start of a Chinese text, and how many bytes it takes.
+///
+/// Reads `三百二十`, `两万零五`, `负三`, `零点五`, `三分之二`, `百分之五`, `一半`.
+pub(crate) fn chinese(text: &str) -> Option<(Expr, usize)> {
+    let mut rest = text;
+    let negative = rest.starts_with('负');
+    if negative {
+        rest = rest.strip_prefix('负')?;
+    }
+    if let Some(after) = rest.strip_prefix("百分之") {
+        let (amount, after) = decimal(after)?;
+        let expr = signed(Expr::Percent(Box::new(Expr::Number(amount))), negative);
+        return Some((expr, text.len() - after.len()));
+    }
+    if let Some(after) = rest.strip_prefix("一半") {
+        return Some((
+            signed(divide(UBig::ONE, 2), negative),
+            text.len() - after.len(),
+        ));
+    }
+    let (number, after) = decimal(rest)?;
+    if let Some(above) = after.strip_prefix("分之")
+        && number.value.is_int()
+    {
+        let (above, after) = whole(above)?;
+        let fraction = Expr::Div(
+            Box::new(Expr::integer(above.into())),
+            Box::new(Expr::Number(number)),
+        );
+        return Some((signed(fraction, negative), text.len() - after.len()));
+    }
+    Some((
+        signed(Expr::Number(number), negative),
+        text.len() - after.len(),
+    ))
+}
+
+fn decimal(text: &str) -> Option<(Number, &str)> {
+    let (value, after) = whole(text)?;
+    let Some(mut rest) = after.strip_prefix('点') else {
+        return Some((Number::integer(value.into()), after));
+    };
+    let mut digits = UBig::ZERO;
+    let mut places = 0;
+    while let Some(digit) = rest.chars().next().and_then(numeral) {
+        digits = digits * 10_u8 + UBig::from(digit);
+        places += 1;
+        rest = rest.get(rest.chars().next().map_or(0, char::len_utf8)..)?;
+    }
+    let scale = UBig::from(10_u8).pow(places);
+    let number = Number {
+        value: RBig::from_parts(IBig::from(value * &scale + digits), scale),
+        written: Written::Decimal {
+            places: places as i32,
+        },
+    };
+    (places > 0).then_some((number, rest))
+}
+
+/// `三百二十`, `一万零五`, or digits one by one as in `二零二四`.
+fn whole(text: &str) -> Option<(UBig, &str)> {
+    let (mut total, mut section) = (UBig::ZERO, 0_u64);
+    let mut digit: Option<u64> = None;
+    let (mut seen, mut positional, mut scaled) = (0, UBig::ZERO, false);
+    let mut end = 0;
+    for c in text.chars() {
+        // `五千克` is five kilograms.
+        let here = text.get(end..).unwrap_or("");
+        if c == '千'
+            && digit.is_some()
+            && ["千克", "千米", "千瓦", "千卡", "千焦", "千帕"]
+                .iter()
+                .any(|unit| here.starts_with(unit))
+        {
+            break;
+        }
+        if let Some(value) = numeral(c) {
+            positional = positional * 10_u8 + UBig::from(value);
+            digit = Some(value);
+        } else if let Some(unit) = small_scale(c) {
+            // `千克`, `百米` after a number are units.
+            if digit.is_none() && seen > 0 && !scaled {
+                break;
+            }
+            section += digit.take().unwrap_or(1) * unit;
+            scaled = true;
+        } else if let Some(unit) = match c {
+            '万' => Some(10_000_u64),
+            '亿' => Some(100_000_000),
+            _ => None,
+        } {
+            if seen == 0 {
+                return None;
+            }
+            section += digit.take().unwrap_or(0);
+            total = (total + UBig::from(section)) * UBig::from(unit);
+            section = 0;
+            scaled = true;
+        } else {
+            break;
+        }
+        seen += 1;
+        end += c.len_utf8();
+        if seen > MAX_WORDS {
+            return None;
+        }
+    }
+    if seen == 0 {
+        return None;
+    }
+    let rest = text.get(end..)?;
+    if scaled {
+        Some((total + UBig::from(section + digit.unwrap_or(0)), rest))
+    } else {
+        Some((positional, rest))
+    }
+}
+
+fn numeral(c: char) -> Option<u64> {
+    Some(match c {
+        '零' | '〇' => 0,
+        '一' | '壹' => 1,
+        '二' | '两' | '贰' => 2,
+        '三' | '叁' => 3,
+        '四' | '肆' => 4,
+        '五' | '伍' => 5,
+        '六' | '陆' => 6,
+        '七' | '柒' => 7,
+        '八' | '捌' => 8,
+        '九' | '玖' => 9,
+        _ => return None,
+    })
+}
+
+fn small_scale(c: char) -> Option<u64> {
+    Some(match c {
+        '十' | '拾' => 10,
+        '百' | '佰' => 100,
+        '千' | '仟' => 1000,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn integer(value: i64) -> Expr {
+        Expr::integer(value.into())
+    }
+
+    fn over(above: i64, below: i64) -> Expr {
+        Expr::Div(Box::new(integer(above)), Box::new(integer(below)))
+    }
+
+    #[test]
+    fn english_words() {
+        for (text, value, rest) in [
+            ("twenty-one", integer(21), ""),
+            ("three hundred and five", integer(305), ""),
+            ("two thousand and one", integer(2001), ""),
+            ("one million two hundred thousand", integer(1_200_000), ""),
+            ("a hundred apples", integer(100), "apples"),
+            ("minus seven", integer(-7), ""),
+            ("two thirds", over(2, 3), ""),
+            ("three-quarters", over(3, 4), ""),
+            ("a half", over(1, 2), ""),
+            ("zero", integer(0), ""),
+            ("two dozen", integer(24), ""),
+        ] {
+            assert_eq!(english(text), Some((value, rest)), "{text}");
+        }
+        let (mixed, _) = english("one and a half").unwrap();
+        assert!(matches!(
+            mixed,
+            Expr::Number(Number {
+                written: Written::Fraction,
+                ..
+            })
+        ));
+        let (decimal, _) = english("three point one four").unwrap();
+        assert!(matches!(
+            decimal,
+            Expr::Number(Number {
+                written: Written::Decimal { places: 2 },
+                ..
+            })
+        ));
+        for text in ["apples", "", "and", "hundred"] {
+            assert_eq!(english(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn chinese_words() {
+        for (text, value, rest) in [
+            ("三百二十", integer(320), ""),
+            ("十", integer(10), ""),
+            ("十五", integer(15), ""),
+            ("二十五元", integer(25), "元"),
+            ("两万零五", integer(20005), ""),
+            ("一亿三千万", integer(130_000_000), ""),
+            ("二零二四", integer(2024), ""),
+            ("负三", integer(-3), ""),
+            ("三分之二", over(2, 3), ""),
+            ("五千克", integer(5), "千克"),
+            ("五千", integer(5000), ""),
+        ] {
+            let (expr, length) = chinese(text).unwrap();
+            assert_eq!((expr, &text[length..]), (value, rest), "{text}");
+        }
+        let percent = Expr::Percent(Box::new(integer(5)));
+        assert_eq!(chinese("百分之五"), Some((percent, "百分之五".len())));
+        assert_eq!(chinese("元"), None);
+        assert_eq!(chinese("万"), None);
+    }
+}

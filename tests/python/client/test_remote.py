@@ -1,0 +1,243 @@
+"""`RemoteScorer`: ways to call it, and what it says when something is wrong."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import assay
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_connect_contacts_nobody() -> None:
+    remote = assay.connect(f"127.0.0.1:{free_port()}", {"accuracy": 1.0, "format": 0.5})
+    assert [component.name for component in remote.spec.components] == ["accuracy", "format"]
+    assert "accuracy" in repr(remote)
+
+
+def test_an_empty_batch(server: Any) -> None:
+    scores = assay.connect(server.address, "accuracy").score([], [])
+    assert len(scores) == 0
+    assert list(scores.components) == ["accuracy"]
+
+
+def test_asyncio(server: Any) -> None:
+    remote = assay.connect(server.address, "accuracy")
+
+    async def together() -> list[assay.Scores]:
+        return await asyncio.gather(*(remote.ascore([str(index)] * 600, ["3"] * 600) for index in range(5)))
+
+    totals = [scores.total.mean() for scores in asyncio.run(together())]
+    assert totals == [0.0, 0.0, 0.0, 1.0, 0.0]
+    # Another loop, the same scorer.
+    assert asyncio.run(remote.ascore(["3"], ["3"])).total.tolist() == [1.0]
+
+
+def test_threads(server: Any) -> None:
+    remote = assay.connect(server.address, "accuracy")
+    with ThreadPoolExecutor(8) as pool:
+        totals = pool.map(lambda index: remote.score([str(index)], [str(index % 2)]).total[0], range(40))
+        assert list(totals) == [float(index < 2) for index in range(40)]
+
+
+def child(remote: Any, queue: Any) -> None:
+    queue.put(remote.score(["4", "5"], ["4", "4"]).total.tolist())
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_child_processes(server: Any, method: str) -> None:
+    remote = assay.connect(server.address, "accuracy")
+    assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    process = context.Process(target=child, args=(remote, queue))
+    process.start()
+    assert queue.get(timeout=60) == [1.0, 0.0]
+    process.join()
+    # And the parent's connection still works.
+    assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
+
+
+def test_pickle(server: Any) -> None:
+    remote = pickle.loads(pickle.dumps(assay.connect(server.address, "accuracy", timeout=7)))
+    assert remote.timeout == 7
+    assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
+
+
+def test_server_info(server: Any) -> None:
+    info = assay.connect(server.address, "accuracy").server_info()
+    assert info.version == assay.__version__
+    assert {"accuracy", "format", "tags", "length", "repetition"} <= set(info.component_kinds)
+    assert len(info.tokenizers) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_dead_server_is_an_error_and_never_a_reward(asynchronous: bool) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    remote = assay.connect(address, "accuracy")
+
+    def score() -> assay.Scores:
+        return asyncio.run(remote.ascore(["4"], ["4"])) if asynchronous else remote.score(["4"], ["4"])
+
+    with pytest.raises(assay.UnavailableError, match=f"{address}.*assay serve") as raised:
+        score()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_server_that_is_stopped_and_started_again(serving: Any) -> None:
+    with serving() as first:
+        remote = assay.connect(first.address, "accuracy")
+        assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
+        first.process.send_signal(signal.SIGTERM)
+        assert first.process.wait(30) == 0
+    with pytest.raises(assay.UnavailableError):
+        remote.score(["4"], ["4"])
+    with serving("--bind", first.address) as second:
+        assert second.address == first.address
+        # The connection waits a little between its attempts, so the first calls may still find nobody.
+        for _ in range(100):
+            with contextlib.suppress(assay.UnavailableError):
+                assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
+                break
+        else:
+            pytest.fail("the client never came back")
+
+
+def test_a_server_that_never_answers() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        remote = assay.connect(f"127.0.0.1:{listener.getsockname()[1]}", "accuracy", timeout=0.3)
+        with pytest.raises((assay.DeadlineError, assay.UnavailableError)):
+            remote.score(["4"], ["4"])
+
+
+def test_too_large_is_a_limit(serving: Any) -> None:
+    with serving("--max-message-bytes", "10000") as small:
+        remote = assay.connect(small.address, "accuracy")
+        with pytest.raises(assay.LimitError):
+            remote.score(["x" * 20_000], ["4"])
+        assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
+
+
+def test_token_ids_need_a_tokenizer_that_the_server_holds(server: Any, tmp_path: Path) -> None:
+    ids, offsets = np.array([1], dtype=np.uint32), np.array([0, 1])
+    with pytest.raises(assay.InvalidInputError, match="tokenizer"):
+        assay.connect(server.address, "accuracy").score_tokens(ids, offsets, ["4"])
+    other = tmp_path / "tokenizer.json"
+    other.write_text("{}", encoding="utf-8")
+    with pytest.raises(assay.InvalidInputError, match="tokenizer"):
+        assay.connect(server.address, "accuracy", tokenizer=other).score_tokens(ids, offsets, ["4"])
+    with pytest.raises(assay.InvalidInputError, match="nowhere"):
+        assay.connect(server.address, "accuracy", tokenizer="/nowhere/tokenizer.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((["4", "5"], ["4"]), "references"),
+        (([4], ["4"]), "completions"),
+        ((["4"], [4]), "references"),
+        (("4", ["4"]), "completions"),
+    ],
+)
+def test_wrong_arguments(server: Any, arguments: tuple[Any, Any], message: str) -> None:
+    remote = assay.connect(server.address, "accuracy")
+    with pytest.raises(assay.InvalidInputError, match=message):
+        remote.score(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("ids", "offsets", "message"),
+    [
+        (np.array([1], dtype=np.int32), np.array([0, 1]), "token_ids"),
+        (np.array([1], dtype=np.uint32), np.array([0, 1], dtype=np.int32), "offsets"),
+        (np.array([1], dtype=np.uint32), np.array([0, 2]), "offsets"),
+        (np.array([1], dtype=np.uint32), np.array([1, 1]), "offsets"),
+    ],
+)
+def test_wrong_arrays(server: Any, tokenizer_file: Path, ids: Any, offsets: Any, message: str) -> None:
+    remote = assay.connect(server.address, "accuracy", tokenizer=tokenizer_file)
+    with pytest.raises(assay.InvalidInputError, match=message):
+        remote.score_tokens(ids, offsets, ["4"])
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [("", {}, "target"), ("a:1", {"timeout": 0}, "timeout"), ("a:1", {"timeout": float("nan")}, "timeout")],
+)
+def test_wrong_options(target: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(assay.InvalidInputError, match=message):
+        assay.connect(target, "accuracy", **options)
+
+
+def test_a_wrong_spec() -> None:
+    with pytest.raises(assay.InvalidSpecError, match="did you mean `accuracy`"):
+        assay.connect("127.0.0.1:1", "acuracy")
+
+
+def test_importing_the_client_brings_in_no_grpc() -> None:
+    code = "import sys, assay; assay.connect('127.0.0.1:1', 'accuracy'); sys.exit('grpc' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_that_was_asked_for_is_no_failure(serving: Any, signal_number: int) -> None:
+    with serving() as running:
+        running.process.send_signal(signal_number)
+        assert running.process.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--config", "/nowhere/server.toml"], "/nowhere/server.toml"),
+        (["--tokenizer", "/nowhere/tokenizer.json"], "/nowhere/tokenizer.json"),
+        (["--bind", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_usage_of_serve_is_one_line(serve_command: list[str], options: list[str], message: str) -> None:
+    result = subprocess.run([*serve_command, *options], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_port_in_use_is_one_line(serve_command: list[str], server: Any) -> None:
+    result = subprocess.run(
+        [*serve_command, "--bind", server.address], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 2
+    assert server.address in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_configuration_file(serving: Any, serve_command: list[str], tmp_path: Path) -> None:
+    config = tmp_path / "server.toml"
+    config.write_text("max_items = 7\nthreads = 3\n", encoding="utf-8")
+    with serving("--config", str(config), "--threads", "1") as running:
+        info = assay.connect(running.address, "accuracy").server_info()
+        assert (info.max_items, info.threads) == (7, 1)
+    config.write_text("threads = 1\nmax_item = 7\n", encoding="utf-8")
+    result = subprocess.run(
+        [*serve_command, "--config", str(config)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 2
+    assert "line 2" in result.stderr
+    assert "max_item" in result.stderr
