@@ -91,6 +91,7 @@ class FakeSGLang:
         self.aborts = []
         self.calls = []
         self.most_running = 0
+        self.disturbed = 0  # requests that a fault left without a whole answer
         self.groups = {}
         self.lie = None
         self.port = port
@@ -145,6 +146,8 @@ class FakeSGLang:
         fault = self.faults.popleft() if self.faults else None
         if callable(fault):
             fault = fault(body)
+        if isinstance(fault, tuple) or fault in ("drop", "drop_after"):
+            self.disturbed += 1
         if fault == "drop":
             return None
         if isinstance(fault, tuple):
@@ -183,6 +186,7 @@ class FakeSGLang:
                     return None
                 if fault == "abort" and len(request.output) == limit // 2:
                     request.aborted = True
+                    self.disturbed += 1
                 if request.aborted:
                     return {"type": "abort", "message": "Aborted", "status_code": None, "err_type": None}
                 if fault == "crash" and len(request.output) == limit // 2:
@@ -244,6 +248,7 @@ class FakeSGLang:
         return 200, {
             "version": "0.5.23",
             "tp_size": 1,
+            "device": "cpu",
             "max_req_input_len": 64,
             "enable_deterministic_inference": self.deterministic,
         }
