@@ -78,7 +78,17 @@ class Request:
 class FakeSGLang:
     """One server. ``faults`` are taken in order by ``/generate`` calls, ``refuse[path]`` by calls of that path."""
 
-    def __init__(self, model_path, *, port=0, token_delay_s=0.0, deterministic=False, sessions=True, weights=None):
+    def __init__(
+        self,
+        model_path,
+        *,
+        port=0,
+        label="default",
+        token_delay_s=0.0,
+        deterministic=False,
+        sessions=True,
+        weights=None,
+    ):
         self.model_path = str(model_path)
         self.token_delay_s = token_delay_s
         self.deterministic = deterministic
@@ -95,6 +105,7 @@ class FakeSGLang:
         self.groups = {}
         self.lie = None
         self.port = port
+        self.first_label = label
         self.start()
 
     # -- life
@@ -104,7 +115,7 @@ class FakeSGLang:
         self.running = {}
         self.paused = None
         self.session = False
-        self.label = "default"
+        self.label = self.first_label
         self.weights = dict(self.initial)
         self.connections = set()
         self.dead = False
@@ -164,7 +175,13 @@ class FakeSGLang:
             self.running[rid] = request
             self.most_running = max(self.most_running, len(self.running))
         try:
-            finish = self.sample(request, ids, parameters, fault)
+            limit = parameters["max_new_tokens"]
+            finish = self.sample(request, ids, parameters, limit // 2 if fault in ("abort", "crash") else limit)
+            if fault == "crash":
+                self.crash()
+            elif fault == "abort" and finish["type"] == "length":
+                self.disturbed += 1
+                finish = {"type": "abort", "message": "Aborted", "status_code": None, "err_type": None}
         finally:
             with self.lock:
                 self.running.pop(rid, None)
@@ -173,10 +190,9 @@ class FakeSGLang:
             return None
         return 200, self.answer(request, len(ids), finish, fault)
 
-    def sample(self, request, ids, parameters, fault):
+    def sample(self, request, ids, parameters, limit):
         index = int(request.rid.split("_t")[1].split("_r")[0])
         stops = {*parameters.get("stop_token_ids", ()), EOS}
-        limit = parameters["max_new_tokens"]
         while len(request.output) < limit:
             if self.token_delay_s:
                 time.sleep(self.token_delay_s)
@@ -184,15 +200,8 @@ class FakeSGLang:
                 self.lock.wait_for(lambda: self.paused in {None, "abort"} or request.aborted or self.dead)
                 if self.dead:
                     return None
-                if fault == "abort" and len(request.output) == limit // 2:
-                    request.aborted = True
-                    self.disturbed += 1
                 if request.aborted:
                     return {"type": "abort", "message": "Aborted", "status_code": None, "err_type": None}
-                if fault == "crash" and len(request.output) == limit // 2:
-                    threading.Thread(target=self.crash).start()
-                    self.lock.wait_for(lambda: self.dead)
-                    return None
                 token = token_after(ids + request.output, index)
                 request.output.append(token)
                 request.logprobs.append(logprob_of(token, self.scale))
@@ -457,12 +466,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model-path", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--weight-version", default="default")
     parser.add_argument("--fail", action="store_true")
     arguments, _ = parser.parse_known_args()
     print("fake sglang starts:", *sys.argv[1:], flush=True)
     if arguments.fail:
         sys.exit("cannot start: no such model")
-    fake = FakeSGLang(arguments.model_path, port=arguments.port, token_delay_s=0.002)
+    fake = FakeSGLang(arguments.model_path, port=arguments.port, label=arguments.weight_version, token_delay_s=0.002)
     while not fake.dead:
         time.sleep(0.05)
 
