@@ -25,7 +25,9 @@ def options(tmp_path, model_path):
     package = tmp_path / "site" / "sglang"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
-    (package / "launch_server.py").write_text(f"import runpy\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n")
+    (package / "launch_server.py").write_text(
+        f"import runpy, sys\nsys.path.insert(0, {str(FAKE.parent)!r})\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
+    )
 
     def make(**changes):
         return LaunchOptions(
