@@ -18,6 +18,7 @@ PUBLIC = {
     "RewardSpec",
     "SamplingBatcher",
     "SandboxError",
+    "RemoteScorer",
     "Scorer",
     "Scores",
     "Source",

@@ -1,6 +1,6 @@
 """Runs everything assay relies on against a real SGLang server on this machine, and prints what it measured, a line of JSON for each check.
 
-    python examples/sglang_real.py --python SGLANG_VENV/bin/python [--model FOLDER] [--paths shared_memory disk ...]
+    python benches/python/sglang_real.py --python SGLANG_VENV/bin/python [--model FOLDER] [--paths shared_memory disk ...]
 
 Without ``--model`` it writes a tiny random Llama. SGLang's CPU path imports ``sgl_kernel``, which has no CPU wheel; if
 that package is missing in the server's environment, a stub is put on its path whose functions raise when they are
