@@ -179,6 +179,11 @@ pub(super) fn symbol(out: &mut String, name: &str) {
         out.push_str(name);
         return;
     }
+    if let Some(inverted) = name.strip_suffix("^{-1}") {
+        named(out, inverted, false);
+        out.push_str("^{-1}");
+        return;
+    }
     let primes = name.len() - name.trim_end_matches('\'').len();
     let plain = name.get(..name.len() - primes).unwrap_or(name);
     let (base, subscript) = match plain.split_once('_') {
