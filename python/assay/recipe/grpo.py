@@ -77,6 +77,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 "frac_zero_variance": _zero_variance(batch, advantages),
                 "tokens_per_s": tokens / timer.total(),
                 **timer.metrics(),
+                **run.take_checkpoint_time(),
                 "peak_memory_bytes": float(peak_memory_bytes()),
             }
             row = {"stage": stage.name, "kind": "grpo", "step": step, "time_s": context.seconds[stage.name]}

@@ -43,6 +43,7 @@ def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> No
                 run.position += len(picked)
                 spent = time.perf_counter() - started
             metrics["tokens_per_s"] = metrics["train/tokens"] / spent
+            metrics |= run.take_checkpoint_time()
             row = {"stage": stage.name, "kind": "sft", "step": run.step + 1, "time_s": context.seconds[stage.name]}
             context.folder.log({**row, **metrics})
             progress.step(metrics)
