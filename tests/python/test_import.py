@@ -15,6 +15,7 @@ PUBLIC = {
     "InvalidSpecError",
     "LimitError",
     "Outcome",
+    "RemoteScorer",
     "RewardSpec",
     "SamplingBatcher",
     "SandboxError",
