@@ -76,6 +76,10 @@ def test_a_bucket_survives_the_wire(shared):
         ("c", torch.tensor(2.5)),
     ]
     message = serialise(bucket := flatten(named), shared=shared)
+    assert all(
+        name == was and torch.equal(tensor, before)
+        for (name, tensor), (was, before) in zip(bucket.tensors(), named, strict=True)
+    )
     content = Unpickler(io.BytesIO(base64.b64decode(message))).load()
     assert content["flattened_tensor"].dtype == torch.uint8
     for (name, tensor), meta in zip(named, content["metadata"], strict=True):
