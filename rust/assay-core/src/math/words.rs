@@ -19,8 +19,13 @@ pub(crate) fn english(text: &str) -> Option<(Expr, &str)> {
         let (digits, places) = words.digits()?;
         let scale = UBig::from(10_u8).pow(places);
         let value = RBig::from_parts(IBig::from(whole * &scale + digits), scale);
-        let written = Written::Decimal { places: places as i32 };
-        return Some((signed(Expr::Number(Number { value, written }), negative), words.rest()));
+        let written = Written::Decimal {
+            places: places as i32,
+        };
+        return Some((
+            signed(Expr::Number(Number { value, written }), negative),
+            words.rest(),
+        ));
     }
     if let Some(below) = words.eat_denominator() {
         let fraction = divide(whole, below);
@@ -46,14 +51,20 @@ pub(crate) fn english(text: &str) -> Option<(Expr, &str)> {
 }
 
 fn divide(above: UBig, below: u64) -> Expr {
-    Expr::Div(Box::new(Expr::integer(above.into())), Box::new(Expr::integer(below.into())))
+    Expr::Div(
+        Box::new(Expr::integer(above.into())),
+        Box::new(Expr::integer(below.into())),
+    )
 }
 
 /// Negation as the parser spells it: inside a literal, outside anything else.
 fn signed(expr: Expr, negative: bool) -> Expr {
     match expr {
         expr if !negative => expr,
-        Expr::Number(Number { value, written }) => Expr::Number(Number { value: -value, written }),
+        Expr::Number(Number { value, written }) => Expr::Number(Number {
+            value: -value,
+            written,
+        }),
         expr => Expr::Neg(Box::new(expr)),
     }
 }
@@ -96,7 +107,11 @@ impl<'a> Words<'a> {
     }
 
     fn rest(&self) -> &'a str {
-        let end = self.at.checked_sub(1).and_then(|last| self.words.get(last)).map_or(0, |word| word.1);
+        let end = self
+            .at
+            .checked_sub(1)
+            .and_then(|last| self.words.get(last))
+            .map_or(0, |word| word.1);
         self.text.get(end..).unwrap_or("").trim()
     }
 
@@ -116,7 +131,10 @@ impl<'a> Words<'a> {
                 let room = match current {
                     None => true,
                     // After tens a unit, after hundreds anything below.
-                    Some(have) => value < 100 && have % 100 == 0 || value < 10 && have % 10 == 0 && have % 100 >= 20,
+                    Some(have) => {
+                        value < 100 && have % 100 == 0
+                            || value < 10 && have % 10 == 0 && have % 100 >= 20
+                    }
                 };
                 if !room || value == 0 && current.is_some() {
                     break;
@@ -132,7 +150,10 @@ impl<'a> Words<'a> {
                     total += UBig::from(have) * UBig::from(factor);
                     current = None;
                     self.at += 1;
-                    if self.word() == "and" && small(self.words.get(self.at + 1).map_or("", |word| word.0)).is_some() && self.no_fraction_after(1) {
+                    if self.word() == "and"
+                        && small(self.words.get(self.at + 1).map_or("", |word| word.0)).is_some()
+                        && self.no_fraction_after(1)
+                    {
                         self.at += 1;
                     }
                     if small(self.word()).is_none() {
@@ -140,7 +161,11 @@ impl<'a> Words<'a> {
                     }
                     continue;
                 }
-            } else if word == "and" && current.is_some_and(|have| have >= 100 && have % 100 == 0) && small(next).is_some() && self.no_fraction_after(1) {
+            } else if word == "and"
+                && current.is_some_and(|have| have >= 100 && have % 100 == 0)
+                && small(next).is_some()
+                && self.no_fraction_after(1)
+            {
                 // `three hundred and five`
             } else {
                 break;
@@ -152,7 +177,10 @@ impl<'a> Words<'a> {
 
     /// Whether the number that starts so many words on is not the top of a fraction.
     fn no_fraction_after(&self, ahead: usize) -> bool {
-        let word = self.words.get(self.at + ahead + 1).map_or("", |word| word.0);
+        let word = self
+            .words
+            .get(self.at + ahead + 1)
+            .map_or("", |word| word.0);
         denominator(word).is_none()
     }
 
@@ -177,14 +205,36 @@ impl<'a> Words<'a> {
 
 fn small(word: &str) -> Option<u64> {
     const WORDS: &[&str] = &[
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-        "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
     ];
-    const TENS: &[&str] = &["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    const TENS: &[&str] = &[
+        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+    ];
     if let Some(value) = WORDS.iter().position(|known| *known == word) {
         return Some(value as u64);
     }
-    TENS.iter().position(|known| *known == word).map(|tens| 10 * (tens as u64 + 2))
+    TENS.iter()
+        .position(|known| *known == word)
+        .map(|tens| 10 * (tens as u64 + 2))
 }
 
 fn scale(word: &str) -> Option<u64> {
@@ -201,8 +251,20 @@ fn scale(word: &str) -> Option<u64> {
 
 fn denominator(word: &str) -> Option<u64> {
     const ORDINALS: &[&str] = &[
-        "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth",
-        "fourteenth", "fifteenth", "sixteenth",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+        "thirteenth",
+        "fourteenth",
+        "fifteenth",
+        "sixteenth",
     ];
     let one = word.strip_suffix('s').unwrap_or(word);
     Some(match one {
@@ -230,17 +292,26 @@ pub(crate) fn chinese(text: &str) -> Option<(Expr, usize)> {
         return Some((expr, text.len() - after.len()));
     }
     if let Some(after) = rest.strip_prefix("一半") {
-        return Some((signed(divide(UBig::ONE, 2), negative), text.len() - after.len()));
+        return Some((
+            signed(divide(UBig::ONE, 2), negative),
+            text.len() - after.len(),
+        ));
     }
     let (number, after) = decimal(rest)?;
     if let Some(above) = after.strip_prefix("分之")
         && number.value.is_int()
     {
         let (above, after) = whole(above)?;
-        let fraction = Expr::Div(Box::new(Expr::integer(above.into())), Box::new(Expr::Number(number)));
+        let fraction = Expr::Div(
+            Box::new(Expr::integer(above.into())),
+            Box::new(Expr::Number(number)),
+        );
         return Some((signed(fraction, negative), text.len() - after.len()));
     }
-    Some((signed(Expr::Number(number), negative), text.len() - after.len()))
+    Some((
+        signed(Expr::Number(number), negative),
+        text.len() - after.len(),
+    ))
 }
 
 fn decimal(text: &str) -> Option<(Number, &str)> {
@@ -258,7 +329,9 @@ fn decimal(text: &str) -> Option<(Number, &str)> {
     let scale = UBig::from(10_u8).pow(places);
     let number = Number {
         value: RBig::from_parts(IBig::from(value * &scale + digits), scale),
-        written: Written::Decimal { places: places as i32 },
+        written: Written::Decimal {
+            places: places as i32,
+        },
     };
     (places > 0).then_some((number, rest))
 }
@@ -272,7 +345,12 @@ fn whole(text: &str) -> Option<(UBig, &str)> {
     for c in text.chars() {
         // `五千克` is five kilograms.
         let here = text.get(end..).unwrap_or("");
-        if c == '千' && digit.is_some() && ["千克", "千米", "千瓦", "千卡", "千焦", "千帕"].iter().any(|unit| here.starts_with(unit)) {
+        if c == '千'
+            && digit.is_some()
+            && ["千克", "千米", "千瓦", "千卡", "千焦", "千帕"]
+                .iter()
+                .any(|unit| here.starts_with(unit))
+        {
             break;
         }
         if let Some(value) = numeral(c) {
@@ -372,9 +450,21 @@ mod tests {
             assert_eq!(english(text), Some((value, rest)), "{text}");
         }
         let (mixed, _) = english("one and a half").unwrap();
-        assert!(matches!(mixed, Expr::Number(Number { written: Written::Fraction, .. })));
+        assert!(matches!(
+            mixed,
+            Expr::Number(Number {
+                written: Written::Fraction,
+                ..
+            })
+        ));
         let (decimal, _) = english("three point one four").unwrap();
-        assert!(matches!(decimal, Expr::Number(Number { written: Written::Decimal { places: 2 }, .. })));
+        assert!(matches!(
+            decimal,
+            Expr::Number(Number {
+                written: Written::Decimal { places: 2 },
+                ..
+            })
+        ));
         for text in ["apples", "", "and", "hundred"] {
             assert_eq!(english(text), None, "{text}");
         }

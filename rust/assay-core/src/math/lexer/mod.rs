@@ -209,7 +209,10 @@ impl Lexer<'_> {
 
     fn before_relation(&self) -> bool {
         let rest = self.source.get(self.at + 1..).unwrap_or("").trim_start();
-        rest.starts_with(['=', '<', '>']) || (rest.starts_with("\\le") && !rest.starts_with("\\left")) || rest.starts_with("\\ge") || rest.starts_with("\\ne")
+        rest.starts_with(['=', '<', '>'])
+            || (rest.starts_with("\\le") && !rest.starts_with("\\left"))
+            || rest.starts_with("\\ge")
+            || rest.starts_with("\\ne")
     }
 
     fn word(&mut self) {

@@ -114,7 +114,8 @@ pub(super) fn operator(name: &str) -> Option<Kind> {
         return None;
     }
     Some(
-        keyword(name).or_else(|| function(name).map(Kind::Function))
+        keyword(name)
+            .or_else(|| function(name).map(Kind::Function))
             .filter(|kind| !matches!(kind, Kind::Or | Kind::And | Kind::Named))
             .unwrap_or(Kind::Name),
     )

@@ -29,8 +29,10 @@ impl Parser<'_> {
         loop {
             let token = self.look(tokens);
             let piece = self.text_of(token);
-            let digit = matches!(token.kind, Kind::Digits | Kind::Letter | Kind::Word | Kind::Text)
-                && (tokens == 0 || token.gap == Gap::None)
+            let digit = matches!(
+                token.kind,
+                Kind::Digits | Kind::Letter | Kind::Word | Kind::Text
+            ) && (tokens == 0 || token.gap == Gap::None)
                 && piece.bytes().all(|byte| byte.is_ascii_alphanumeric());
             if !digit || tokens > 64 {
                 break;
@@ -39,7 +41,10 @@ impl Parser<'_> {
             tokens += 1;
         }
         // One run of digits is a literal like any other; letters alone are names.
-        if tokens == 0 || !digits.bytes().any(|byte| byte.is_ascii_digit()) && (digits.len() < 2 || digits.bytes().any(|byte| byte.is_ascii_lowercase())) {
+        if tokens == 0
+            || !digits.bytes().any(|byte| byte.is_ascii_digit())
+                && (digits.len() < 2 || digits.bytes().any(|byte| byte.is_ascii_lowercase()))
+        {
             return None;
         }
         if !bracket && let Some((base, rest)) = prefixed(&digits) {
@@ -83,7 +88,10 @@ impl Parser<'_> {
             return self.with_unit(term).map(Some);
         }
         if unit == "度" {
-            let degrees = self.node(super::super::ast::Expr::Degrees(Box::new(term.expr)), term.height)?;
+            let degrees = self.node(
+                super::super::ast::Expr::Degrees(Box::new(term.expr)),
+                term.height,
+            )?;
             return Ok(Some(Value::Expr(degrees.expr)));
         }
         let name = units::canonical(unit).unwrap_or_else(|| unit.to_owned());

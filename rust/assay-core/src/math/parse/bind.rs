@@ -112,7 +112,11 @@ impl Parser<'_> {
             match self.peek() {
                 Kind::Underscore if lower.is_none() => {
                     self.bump();
-                    lower = Some(if self.peek() == Kind::Minus { self.operand()? } else { self.small_argument()? });
+                    lower = Some(if self.peek() == Kind::Minus {
+                        self.operand()?
+                    } else {
+                        self.small_argument()?
+                    });
                 }
                 Kind::Caret if upper.is_none() => upper = Some(self.exponent_term()?),
                 _ => break,
@@ -121,8 +125,15 @@ impl Parser<'_> {
         if lower.is_some() != upper.is_some() {
             return Err(self.unexpected());
         }
-        let outer = (std::mem::replace(&mut self.integral, true), self.differential.take());
-        let body = if self.at_differential() { self.leaf(Expr::integer(1.into())) } else { self.expr(SUM) };
+        let outer = (
+            std::mem::replace(&mut self.integral, true),
+            self.differential.take(),
+        );
+        let body = if self.at_differential() {
+            self.leaf(Expr::integer(1.into()))
+        } else {
+            self.expr(SUM)
+        };
         let body = body.and_then(|body| {
             if self.differential.is_none() {
                 self.differential()?;
@@ -154,7 +165,10 @@ impl Parser<'_> {
         }
         match self.peek() {
             Kind::Differential => true,
-            Kind::Letter => self.text() == "d" && matches!(self.look(1).kind, Kind::Letter | Kind::Named | Kind::Name),
+            Kind::Letter => {
+                self.text() == "d"
+                    && matches!(self.look(1).kind, Kind::Letter | Kind::Named | Kind::Name)
+            }
             Kind::Word => self.text().len() == 2 && self.text().starts_with('d'),
             _ => false,
         }
@@ -187,7 +201,11 @@ impl Parser<'_> {
         };
         // Here: after `d^n` in the numerator.
         self.nested(|parser| {
-            let body = if numerator { None } else { Some(parser.expr(SUM)?) };
+            let body = if numerator {
+                None
+            } else {
+                Some(parser.expr(SUM)?)
+            };
             parser.expect(Kind::Close(Bracket::Group))?;
             parser.expect(Kind::Open(Bracket::Group))?;
             if !parser.at_d() {
@@ -237,7 +255,10 @@ impl Parser<'_> {
         let below = above.partner as usize + 1;
         let inner = self.at(below + 1);
         let differential = match inner.kind {
-            Kind::Letter => self.text_of(inner) == "d" && matches!(self.at(below + 2).kind, Kind::Letter | Kind::Named),
+            Kind::Letter => {
+                self.text_of(inner) == "d"
+                    && matches!(self.at(below + 2).kind, Kind::Letter | Kind::Named)
+            }
             Kind::Word => self.text_of(inner).len() == 2 && self.text_of(inner).starts_with('d'),
             Kind::Differential | Kind::Partial => true,
             _ => false,
@@ -252,7 +273,11 @@ impl Parser<'_> {
         self.consume_d();
         let mut order = None;
         if self.peek() == Kind::Caret {
-            let number = self.look(if self.look(1).kind == Kind::Open(Bracket::Group) { 2 } else { 1 });
+            let number = self.look(if self.look(1).kind == Kind::Open(Bracket::Group) {
+                2
+            } else {
+                1
+            });
             let text = self.text_of(number).to_owned();
             let term = self.exponent_term().ok()?;
             order = Some((text, term.expr));

@@ -17,7 +17,8 @@ impl Parser<'_> {
         let function = match name {
             "vmatrix" => Some(Function::Det),
             "Vmatrix" => Some(Function::Abs),
-            "matrix" | "pmatrix" | "bmatrix" | "Bmatrix" | "smallmatrix" | "psmallmatrix" | "bsmallmatrix" | "array" => None,
+            "matrix" | "pmatrix" | "bmatrix" | "Bmatrix" | "smallmatrix" | "psmallmatrix"
+            | "bsmallmatrix" | "array" => None,
             _ => return Err(self.error(ParseErrorKind::Unknown)),
         };
         let (rows, height) = self.environment(Self::cells)?;
@@ -33,14 +34,20 @@ impl Parser<'_> {
     }
 
     /// Runs `parse` between `\begin` and `\end`.
-    fn environment<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, ParseError>) -> Result<T, ParseError> {
+    fn environment<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Self) -> Result<T, ParseError>,
+    ) -> Result<T, ParseError> {
         let begin = self.look(0);
         let end = self.at(begin.partner as usize);
         if begin.partner == 0 || self.text_of(end) != self.text() {
             return Err(self.error(ParseErrorKind::Unbalanced));
         }
         self.bump();
-        let outer = (std::mem::replace(&mut self.bar, false), std::mem::replace(&mut self.bracketed, true));
+        let outer = (
+            std::mem::replace(&mut self.bar, false),
+            std::mem::replace(&mut self.bracketed, true),
+        );
         let environment = std::mem::replace(&mut self.environment, true);
         let result = self.nested(parse);
         self.environment = environment;
@@ -76,12 +83,13 @@ impl Parser<'_> {
 
     /// Whether a system or a definition by cases starts here.
     pub(super) fn at_system(&self) -> bool {
-        let brace = usize::from(self.peek() == Kind::Open(Bracket::Brace) && self.look(0).partner == 0);
+        let brace =
+            usize::from(self.peek() == Kind::Open(Bracket::Brace) && self.look(0).partner == 0);
         let begin = self.look(brace);
         begin.kind == Kind::Begin
             && match self.text_of(begin) {
-                "cases" | "dcases" | "rcases" | "aligned" | "align" | "align*" | "gathered" | "split" | "equation" | "equation*"
-                | "gather" | "gather*" => true,
+                "cases" | "dcases" | "rcases" | "aligned" | "align" | "align*" | "gathered"
+                | "split" | "equation" | "equation*" | "gather" | "gather*" => true,
                 _ => begin.inside.relation,
             }
     }
@@ -99,7 +107,10 @@ impl Parser<'_> {
                     cases = true;
                     let condition = parser.condition()?;
                     rows.push(Value::Tuple(vec![value, condition]));
-                } else if comma && parser.peek() != Kind::NewRow && parser.peek() != Kind::EndEnvironment {
+                } else if comma
+                    && parser.peek() != Kind::NewRow
+                    && parser.peek() != Kind::EndEnvironment
+                {
                     rows.push(value);
                     continue;
                 } else {

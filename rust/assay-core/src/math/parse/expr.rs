@@ -69,7 +69,9 @@ impl Parser<'_> {
                     left = self.call2(Function::Mod, left, modulus)?;
                     open = Open::None;
                 }
-                Kind::Open(Bracket::Paren) if power <= SUM && !self.congruent && self.look(1).kind == Kind::Mod => {
+                Kind::Open(Bracket::Paren)
+                    if power <= SUM && !self.congruent && self.look(1).kind == Kind::Mod =>
+                {
                     let modulus = self.parenthesised_modulus()?;
                     left = self.call2(Function::Mod, left, modulus)?;
                     open = Open::None;

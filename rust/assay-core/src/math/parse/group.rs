@@ -46,7 +46,11 @@ impl Parser<'_> {
             if matches!(parser.peek(), Kind::Close(_)) {
                 return Err(parser.unexpected());
             }
-            let above = if parser.at_differential() { parser.leaf(Expr::integer(1.into()))? } else { parser.expr(SUM)? };
+            let above = if parser.at_differential() {
+                parser.leaf(Expr::integer(1.into()))?
+            } else {
+                parser.expr(SUM)?
+            };
             if parser.at_differential() {
                 parser.differential()?;
             }

@@ -106,8 +106,12 @@ impl Parser<'_> {
             self.count()?;
         }
         let modulus = self.look(1).kind;
-        let modular = self.peek() == Kind::Pmod || self.peek() == Kind::Open(Bracket::Paren) && matches!(modulus, Kind::Mod | Kind::Pmod);
-        if matches!(signs.as_slice(), [Sign::Congruent]) || modular && matches!(signs.as_slice(), [Sign::Relation(Relation::Equal)]) {
+        let modular = self.peek() == Kind::Pmod
+            || self.peek() == Kind::Open(Bracket::Paren)
+                && matches!(modulus, Kind::Mod | Kind::Pmod);
+        if matches!(signs.as_slice(), [Sign::Congruent])
+            || modular && matches!(signs.as_slice(), [Sign::Relation(Relation::Equal)])
+        {
             return self.congruence(terms);
         }
         if let [sign @ (Sign::In | Sign::NotIn)] = signs.as_slice() {

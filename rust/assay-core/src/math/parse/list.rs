@@ -195,7 +195,10 @@ fn distribute_tuple(equations: &[Value], rest: &mut [Value]) {
             continue;
         };
         let equation = |(name, part): (&&str, &Value)| match part {
-            Value::Expr(value) => Some(Value::Chain(vec![Expr::symbol(name), value.clone()], vec![Relation::Equal])),
+            Value::Expr(value) => Some(Value::Chain(
+                vec![Expr::symbol(name), value.clone()],
+                vec![Relation::Equal],
+            )),
             _ => None,
         };
         let equations: Option<Vec<Value>> = unknowns.iter().zip(parts).map(equation).collect();

@@ -382,7 +382,11 @@ impl Parser<'_> {
         let base = self.base_subscript()?;
         let value =
             in_base(&digits, base).ok_or_else(|| self.error(ParseErrorKind::MalformedNumber))?;
-        self.base = Some(Based { start, end: self.index(), base });
+        self.base = Some(Based {
+            start,
+            end: self.index(),
+            base,
+        });
         self.leaf(Expr::integer(value.into()))
     }
 

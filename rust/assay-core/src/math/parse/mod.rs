@@ -23,8 +23,8 @@ mod prose;
 mod readings;
 mod repeat;
 mod set;
-mod strip;
 mod special;
+mod strip;
 mod unit;
 
 pub use error::{ParseError, ParseErrorKind};
@@ -81,7 +81,10 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
     let tokens = lexer::tokens(&folded.text);
     let canonical = policy::canonical(&folded.text, &tokens);
     match readings::readings(&folded.text, &tokens, options) {
-        Ok(readings) => Ok(Parsed { readings, canonical }),
+        Ok(readings) => Ok(Parsed {
+            readings,
+            canonical,
+        }),
         Err(error) => Err(error.moved(|at| offset + folded.original(at).min(inner.len()))),
     }
 }

@@ -208,8 +208,11 @@ impl<'a> Parser<'a> {
         let conventional = (letter.len() == 1 && FUNCTION_LETTERS.contains(letter))
             || matches!(letter, "phi" | "varphi" | "psi" | "Phi");
         // A primed letter, a word, or a capital with several arguments cannot be a factor.
-        let several = open.inside.separator && (conventional || letter.starts_with(|c: char| c.is_ascii_uppercase()));
-        let certain = symbol.contains('\'') || matches!(kind, Kind::Word | Kind::Name | Kind::Text) || several;
+        let several = open.inside.separator
+            && (conventional || letter.starts_with(|c: char| c.is_ascii_uppercase()));
+        let certain = symbol.contains('\'')
+            || matches!(kind, Kind::Word | Kind::Name | Kind::Text)
+            || several;
         let defines = self.at(open.partner as usize + 1).kind
             == Kind::Relation(super::super::ast::Relation::Equal)
             && self.index() <= 2;
@@ -265,7 +268,10 @@ impl<'a> Parser<'a> {
     pub(super) fn is_word_operator(&self) -> bool {
         let token = self.look(0);
         match (token.kind, self.text()) {
-            (Kind::Word, "in") => matches!(self.look(1).kind, Kind::Open(_) | Kind::Blackboard | Kind::Emptyset),
+            (Kind::Word, "in") => matches!(
+                self.look(1).kind,
+                Kind::Open(_) | Kind::Blackboard | Kind::Emptyset
+            ),
             (Kind::Letter, "U" | "u") => {
                 self.before_is_set() && matches!(self.look(1).kind, Kind::Open(_))
             }

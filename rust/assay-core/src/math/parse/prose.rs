@@ -26,14 +26,30 @@ pub(super) fn look(source: &str, tokens: &[Token]) -> Look {
             Kind::Word if !is_variables(text) => long += 1,
             Kind::Text if text.chars().count() > 1 => long += 1,
             Kind::Word | Kind::Text | Kind::And | Kind::Or => short += 1,
-            Kind::Function(_) | Kind::Percent | Kind::Mod | Kind::Named | Kind::Constant(_) | Kind::Times | Kind::Union
+            Kind::Function(_)
+            | Kind::Percent
+            | Kind::Mod
+            | Kind::Named
+            | Kind::Constant(_)
+            | Kind::Times
+            | Kind::Union
                 if text.starts_with(|c: char| c.is_ascii_alphabetic()) =>
             {
                 short += 1;
             }
             Kind::End | Kind::Letter => {}
-            Kind::Comma | Kind::Dot | Kind::Minus | Kind::Prime | Kind::Colon | Kind::DoublePrime | Kind::Bang | Kind::Semicolon
-            | Kind::Digits | Kind::Open(Bracket::Paren | Bracket::Square) | Kind::Close(Bracket::Paren | Bracket::Square) | Kind::Currency => other += 1,
+            Kind::Comma
+            | Kind::Dot
+            | Kind::Minus
+            | Kind::Prime
+            | Kind::Colon
+            | Kind::DoublePrime
+            | Kind::Bang
+            | Kind::Semicolon
+            | Kind::Digits
+            | Kind::Open(Bracket::Paren | Bracket::Square)
+            | Kind::Close(Bracket::Paren | Bracket::Square)
+            | Kind::Currency => other += 1,
             _ => return Look::Formula,
         }
     }
@@ -78,7 +94,9 @@ fn is_word(name: &str) -> bool {
 pub(super) fn fold(plain: &str) -> Option<Value> {
     let lower = plain.to_lowercase();
     let text = lower.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = text.trim_matches(|c: char| matches!(c, '\'' | '"' | '!' | '?' | '.' | ',')).trim();
+    let text = text
+        .trim_matches(|c: char| matches!(c, '\'' | '"' | '!' | '?' | '.' | ','))
+        .trim();
     (!text.is_empty()).then(|| Value::Text(text.into()))
 }
 

@@ -24,7 +24,11 @@ impl Readings {
 }
 
 /// Reads the tokens in every sensible way; the error of the formula reading if there is none.
-pub(super) fn readings(source: &str, tokens: &[Token], options: &ParseOptions) -> Result<Vec<Value>, ParseError> {
+pub(super) fn readings(
+    source: &str,
+    tokens: &[Token],
+    options: &ParseOptions,
+) -> Result<Vec<Value>, ParseError> {
     let mut found = Readings(Vec::with_capacity(1));
     if options.kind != Kind::Text && !may_be_words(source) {
         formula(source, tokens, &mut found)?;
@@ -33,7 +37,9 @@ pub(super) fn readings(source: &str, tokens: &[Token], options: &ParseOptions) -
     let plain = special::plain(source);
     if options.kind == Kind::Text {
         let text = prose::fold(&plain);
-        return text.map(|text| vec![text]).ok_or(ParseError::new(ParseErrorKind::Empty, 0));
+        return text
+            .map(|text| vec![text])
+            .ok_or(ParseError::new(ParseErrorKind::Empty, 0));
     }
     if let Some(option) = special::choice(&plain, options.kind == Kind::Choice) {
         found.push(option.choice);
@@ -52,20 +58,30 @@ pub(super) fn readings(source: &str, tokens: &[Token], options: &ParseOptions) -
     }
     if let Some(value) = special::phrase(&plain) {
         found.push(value);
-        prose::fold(&plain).into_iter().for_each(|text| found.push(text));
+        prose::fold(&plain)
+            .into_iter()
+            .for_each(|text| found.push(text));
         return Ok(found.0);
     }
     let choices = found.0.len();
     let error = formula(source, tokens, &mut found).err();
-    let look = if plain.contains(['\\', '{', '}']) { Look::Formula } else { prose::look(source, tokens) };
+    let look = if plain.contains(['\\', '{', '}']) {
+        Look::Formula
+    } else {
+        prose::look(source, tokens)
+    };
     if look != Look::Formula {
-        found.0.retain(|value| matches!(value, Value::Choice(..)) || prose::explains(value));
+        found
+            .0
+            .retain(|value| matches!(value, Value::Choice(..)) || prose::explains(value));
     }
     let text = match look {
         Look::Formula => false,
         Look::Words => found.0.is_empty(),
         // One run of letters is a product of variables and a word.
-        Look::Run => choices == 0 && matches!(found.0.first(), None | Some(Value::Expr(Expr::Mul(_)))),
+        Look::Run => {
+            choices == 0 && matches!(found.0.first(), None | Some(Value::Expr(Expr::Mul(_))))
+        }
     };
     if text && let Some(text) = prose::fold(&plain) {
         found.push(text);
@@ -87,7 +103,12 @@ fn may_be_words(source: &str) -> bool {
                 if !command {
                     // One letter beside a digit or a sign is a variable.
                     let next = bytes.get(at + 1).copied().unwrap_or(b' ');
-                    if next.is_ascii_alphabetic() || matches!(next, b' ' | b')' | b'.' | b':' | b'}' | b']' | b',' | 0x80..) {
+                    if next.is_ascii_alphabetic()
+                        || matches!(
+                            next,
+                            b' ' | b')' | b'.' | b':' | b'}' | b']' | b',' | 0x80..
+                        )
+                    {
                         return true;
                     }
                 }
@@ -140,7 +161,11 @@ fn also(value: &Value) -> Option<Value> {
         Value::Expr(Expr::Matrix(rows)) => {
             let line: Vec<&Expr> = match rows.as_slice() {
                 [row] => row.iter().collect(),
-                rows => rows.iter().filter_map(|row| <&[Expr; 1]>::try_from(row.as_slice()).ok()).map(|[cell]| cell).collect(),
+                rows => rows
+                    .iter()
+                    .filter_map(|row| <&[Expr; 1]>::try_from(row.as_slice()).ok())
+                    .map(|[cell]| cell)
+                    .collect(),
             };
             let whole = line.len() == rows.iter().map(Vec::len).sum::<usize>() && line.len() > 1;
             whole.then(|| Value::Tuple(line.into_iter().cloned().map(Value::Expr).collect()))
@@ -154,7 +179,9 @@ fn also(value: &Value) -> Option<Value> {
 fn indexed(parts: &[Value]) -> Option<Value> {
     let base = |part: &Value| {
         let name = list::assigned_name(part)?;
-        name.split_once('_').filter(|(_, index)| index.bytes().all(|byte| byte.is_ascii_digit())).map(|(base, _)| base.to_owned())
+        name.split_once('_')
+            .filter(|(_, index)| index.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(|(base, _)| base.to_owned())
     };
     let first = base(parts.first()?)?;
     let mut solutions = Vec::with_capacity(parts.len());
@@ -166,7 +193,10 @@ fn indexed(parts: &[Value]) -> Option<Value> {
             return None;
         }
         let value = terms.get(1)?.clone();
-        solutions.push(Value::Chain(vec![Expr::symbol(&first), value], vec![Relation::Equal]));
+        solutions.push(Value::Chain(
+            vec![Expr::symbol(&first), value],
+            vec![Relation::Equal],
+        ));
     }
     Some(Value::List(solutions))
 }

@@ -14,14 +14,24 @@ pub(super) fn plain(text: &str) -> String {
     let mut style = true;
     while let Some(first) = rest.chars().next() {
         if first == '\\' {
-            let name: usize = rest.get(1..).unwrap_or("").bytes().take_while(u8::is_ascii_alphabetic).count();
+            let name: usize = rest
+                .get(1..)
+                .unwrap_or("")
+                .bytes()
+                .take_while(u8::is_ascii_alphabetic)
+                .count();
             let command = rest.get(1..=name).unwrap_or("");
             if is_style(command) && name > 0 {
                 rest = rest.get(1 + name..).unwrap_or("");
                 style = true;
                 continue;
             }
-            if name == 0 && matches!(rest.as_bytes().get(1), Some(b',' | b';' | b':' | b' ' | b'!')) {
+            if name == 0
+                && matches!(
+                    rest.as_bytes().get(1),
+                    Some(b',' | b';' | b':' | b' ' | b'!')
+                )
+            {
                 push_blank(&mut out);
                 rest = rest.get(2..).unwrap_or("");
                 continue;
@@ -46,7 +56,9 @@ pub(super) fn plain(text: &str) -> String {
         style = false;
         rest = rest.get(first.len_utf8()..).unwrap_or("");
     }
-    let end = out.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ',' | ';')).len();
+    let end = out
+        .trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ',' | ';'))
+        .len();
     out.truncate(end);
     out
 }
@@ -60,8 +72,29 @@ fn push_blank(out: &mut String) {
 fn is_style(command: &str) -> bool {
     matches!(
         command,
-        "text" | "textbf" | "textit" | "textrm" | "mathrm" | "mathbf" | "mathit" | "mbox" | "boldsymbol" | "bm" | "boxed" | "bf"
-            | "rm" | "it" | "quad" | "qquad" | "left" | "right" | "displaystyle" | "textsf" | "mathsf" | "operatorname" | "emph"
+        "text"
+            | "textbf"
+            | "textit"
+            | "textrm"
+            | "mathrm"
+            | "mathbf"
+            | "mathit"
+            | "mbox"
+            | "boldsymbol"
+            | "bm"
+            | "boxed"
+            | "bf"
+            | "rm"
+            | "it"
+            | "quad"
+            | "qquad"
+            | "left"
+            | "right"
+            | "displaystyle"
+            | "textsf"
+            | "mathsf"
+            | "operatorname"
+            | "emph"
     )
 }
 
@@ -79,7 +112,10 @@ pub(super) struct Lettered<'a> {
 ///
 /// `lower`: a bare small letter counts, too.
 pub(super) fn choice(plain: &str, lower: bool) -> Option<Lettered<'_>> {
-    const HEADS: &[&str] = &["option ", "choice ", "answer ", "Option ", "Choice ", "Answer ", "选项", "答案", "选择", "选"];
+    const HEADS: &[&str] = &[
+        "option ", "choice ", "answer ", "Option ", "Choice ", "Answer ", "选项", "答案", "选择",
+        "选",
+    ];
     if plain.len() > MAX_BYTES {
         return None;
     }
@@ -108,7 +144,8 @@ pub(super) fn choice(plain: &str, lower: bool) -> Option<Lettered<'_>> {
     }
     let mut characters = text.chars();
     if let (Some(letter), None) = (characters.next(), characters.next()) {
-        let known = ('A'..='J').contains(&letter) || ((lower || certain) && ('a'..='j').contains(&letter));
+        let known =
+            ('A'..='J').contains(&letter) || ((lower || certain) && ('a'..='j').contains(&letter));
         return known.then(|| option(&letter.to_string(), None));
     }
     list(text).map(|found| option(&found, None))
@@ -117,12 +154,25 @@ pub(super) fn choice(plain: &str, lower: bool) -> Option<Lettered<'_>> {
 /// Whether what follows an option letter is the option's text: `(A) 12`, `(B) -3`; but not `(a) + 1`.
 fn is_option_text(text: &str, rest: &str) -> bool {
     const OPERATORS: &[&str] = &[
-        "\\cup", "\\cap", "\\cdot", "\\times", "\\div", "\\to", "\\le", "\\ge", "\\ne", "\\in", "\\pm", "\\setminus", "\\%",
+        "\\cup",
+        "\\cap",
+        "\\cdot",
+        "\\times",
+        "\\div",
+        "\\to",
+        "\\le",
+        "\\ge",
+        "\\ne",
+        "\\in",
+        "\\pm",
+        "\\setminus",
+        "\\%",
     ];
     if text.starts_with(|first: char| first.is_ascii_lowercase()) {
         return false;
     }
-    let operator = rest.starts_with(['+', '-', '*', '/', '^', '=', '_', '!', '<', '>', '|']) || OPERATORS.iter().any(|name| rest.starts_with(name));
+    let operator = rest.starts_with(['+', '-', '*', '/', '^', '=', '_', '!', '<', '>', '|'])
+        || OPERATORS.iter().any(|name| rest.starts_with(name));
     // A sign glued to what follows, after a blank, is the option's.
     let signed = rest.starts_with('-') && text.contains(" -") && !rest.starts_with("- ");
     !operator || signed || rest.starts_with("\\left") || rest.starts_with("\\infty")
@@ -136,9 +186,16 @@ fn letters(found: &str) -> Value {
 fn decorated(text: &str) -> Option<(char, &str)> {
     let open = text.starts_with(['(', '[']);
     let inner = if open { text.get(1..)? } else { text };
-    let letter = inner.chars().next().filter(|letter| matches!(letter, 'A'..='J' | 'a'..='j'))?;
+    let letter = inner
+        .chars()
+        .next()
+        .filter(|letter| matches!(letter, 'A'..='J' | 'a'..='j'))?;
     let after = inner.get(1..)?;
-    let close: &[char] = if open { &[')', ']'] } else { &[')', '.', ':', '、'] };
+    let close: &[char] = if open {
+        &[')', ']']
+    } else {
+        &[')', '.', ':', '、']
+    };
     let mark = after.chars().next().filter(|mark| close.contains(mark))?;
     let rest = after.get(mark.len_utf8()..)?;
     // `e.g.`, `B:C` and `a.m.` are not options.
@@ -160,7 +217,9 @@ fn list(text: &str) -> Option<String> {
             "and" | "和" | "与" => separated = true,
             piece => {
                 let run: Vec<char> = piece.chars().collect();
-                if !run.iter().all(|letter| ('A'..='J').contains(letter)) || run.windows(2).any(|pair| pair.first() >= pair.last()) {
+                if !run.iter().all(|letter| ('A'..='J').contains(letter))
+                    || run.windows(2).any(|pair| pair.first() >= pair.last())
+                {
                     return None;
                 }
                 separated |= !found.is_empty();
@@ -172,7 +231,8 @@ fn list(text: &str) -> Option<String> {
     found.sort_unstable();
     found.dedup();
     let run = !separated && text.chars().all(|c| c.is_ascii_uppercase());
-    (count == found.len() && (2..=8).contains(&count) && (separated || run)).then(|| found.into_iter().collect())
+    (count == found.len() && (2..=8).contains(&count) && (separated || run))
+        .then(|| found.into_iter().collect())
 }
 
 /// `true`, `yes`, `对`.
@@ -182,7 +242,9 @@ pub(super) fn truth(plain: &str) -> Option<Value> {
     }
     match plain.to_lowercase().as_str() {
         "true" | "yes" | "对" | "是" | "正确" | "真" | "是的" => Some(Value::Truth(true)),
-        "false" | "no" | "错" | "否" | "错误" | "假" | "不是" | "不正确" => Some(Value::Truth(false)),
+        "false" | "no" | "错" | "否" | "错误" | "假" | "不是" | "不正确" => {
+            Some(Value::Truth(false))
+        }
         _ => None,
     }
 }
@@ -193,13 +255,16 @@ pub(super) fn phrase(plain: &str) -> Option<Value> {
         return None;
     }
     match plain.to_lowercase().as_str() {
-        "no solution" | "no solutions" | "no real solution" | "no real solutions" | "empty set" | "the empty set" | "无解" | "空集" | "无实数解" => {
-            Some(Value::Set(Vec::new()))
-        }
-        "all real numbers" | "all reals" | "the real numbers" | "all real" | "全体实数" | "任意实数" | "一切实数" | "所有实数" => {
+        "no solution" | "no solutions" | "no real solution" | "no real solutions" | "empty set"
+        | "the empty set" | "无解" | "空集" | "无实数解" => Some(Value::Set(Vec::new())),
+        "all real numbers" | "all reals" | "the real numbers" | "all real" | "全体实数"
+        | "任意实数" | "一切实数" | "所有实数" => {
             let infinity = || Expr::Constant(Constant::Infinity);
             let end = |at| End { at, closed: false };
-            Some(Value::Interval(end(Expr::Neg(Box::new(infinity()))), end(infinity())))
+            Some(Value::Interval(
+                end(Expr::Neg(Box::new(infinity()))),
+                end(infinity()),
+            ))
         }
         _ => None,
     }

@@ -101,7 +101,10 @@ fn unwrap_command(text: &str) -> Option<&str> {
     let inside = rest.get(open + 1..)?;
     let close = matching_brace(inside)?;
     // `\boxed{x} , \boxed{y}` closes early; `{1,2}` is a set.
-    if close + 1 != inside.len() || (name.is_empty() && (inside.contains(',') || inside.contains("\\choose") || inside.contains("\\over"))) {
+    if close + 1 != inside.len()
+        || (name.is_empty()
+            && (inside.contains(',') || inside.contains("\\choose") || inside.contains("\\over")))
+    {
         return None;
     }
     inside.get(..close).map(str::trim)

@@ -70,8 +70,10 @@ impl Parser<'_> {
 
     /// Whether what was read last ends a numeral, a fraction or a bracket.
     fn after_numeral(&self) -> bool {
-        matches!(self.before(), Kind::Digits | Kind::Close(_) | Kind::Percent | Kind::Ellipsis | Kind::Constant(_))
-            || self.unit_after_word == Some(self.index())
+        matches!(
+            self.before(),
+            Kind::Digits | Kind::Close(_) | Kind::Percent | Kind::Ellipsis | Kind::Constant(_)
+        ) || self.unit_after_word == Some(self.index())
     }
 
     /// Tokens up to the end of the item that spell a unit of the table.
@@ -87,11 +89,18 @@ impl Parser<'_> {
             match token.kind {
                 Kind::Open(Bracket::Group) => depth += 1,
                 Kind::Close(Bracket::Group) if depth > 0 => depth -= 1,
-                Kind::Text | Kind::Word | Kind::Function(Function::Min | Function::Sec) | Kind::Percent => {
+                Kind::Text
+                | Kind::Word
+                | Kind::Function(Function::Min | Function::Sec)
+                | Kind::Percent => {
                     if token.kind == Kind::Percent && !piece.starts_with('p') {
                         return None;
                     }
-                    let level = if token.kind == Kind::Text || piece.len() > 3 { Sure::Certain } else { Sure::Word };
+                    let level = if token.kind == Kind::Text || piece.len() > 3 {
+                        Sure::Certain
+                    } else {
+                        Sure::Word
+                    };
                     sure = sure.max(level);
                     if word {
                         text.push(' ');
@@ -104,13 +113,23 @@ impl Parser<'_> {
                         sure = sure.max(Sure::Word);
                     }
                     if word && !text.ends_with('µ') {
-                        text.push(if token.gap == Gap::None && depth == 0 { '*' } else { ' ' });
+                        text.push(if token.gap == Gap::None && depth == 0 {
+                            '*'
+                        } else {
+                            ' '
+                        });
                     }
                     text.push_str(piece);
                 }
-                Kind::Named if matches!(piece, "\\mu" | "\\Omega") => text.push_str(if piece == "\\mu" { "µ" } else { "ohm" }),
+                Kind::Named if matches!(piece, "\\mu" | "\\Omega") => {
+                    text.push_str(if piece == "\\mu" { "µ" } else { "ohm" })
+                }
                 Kind::Degree if matches!(self.text_of(self.look(tokens + 1)), "C" | "F") => {
-                    text.push_str(if self.text_of(self.look(tokens + 1)) == "C" { "degC" } else { "degF" });
+                    text.push_str(if self.text_of(self.look(tokens + 1)) == "C" {
+                        "degC"
+                    } else {
+                        "degF"
+                    });
                     sure = Sure::Certain;
                     tokens += 1;
                 }
@@ -126,7 +145,12 @@ impl Parser<'_> {
                 Kind::Caret if tokens > 0 => text.push('^'),
                 Kind::Minus if text.ends_with('^') => text.push('-'),
                 Kind::Digits if text.ends_with(['^', '-']) => text.push_str(piece),
-                Kind::Digits if text.ends_with(['m', 's', 't', 'n']) && token.gap == Gap::None && piece.len() == 1 && !text.contains('^') => {
+                Kind::Digits
+                    if text.ends_with(['m', 's', 't', 'n'])
+                        && token.gap == Gap::None
+                        && piece.len() == 1
+                        && !text.contains('^') =>
+                {
                     text.push('^');
                     text.push_str(piece);
                 }
@@ -206,7 +230,13 @@ impl Parser<'_> {
                 self.bump();
                 return Ok(Value::Quantity(term.expr, code.into()));
             }
-            Kind::Text | Kind::Word | Kind::Letter | Kind::Named | Kind::Open(Bracket::Group) | Kind::DegreeUnit | Kind::Degree
+            Kind::Text
+            | Kind::Word
+            | Kind::Letter
+            | Kind::Named
+            | Kind::Open(Bracket::Group)
+            | Kind::DegreeUnit
+            | Kind::Degree
             | Kind::Function(Function::Min | Function::Sec) => {}
             _ => return Ok(Value::Expr(term.expr)),
         }
@@ -232,7 +262,9 @@ impl Parser<'_> {
         let Value::Quantity(second, smaller) = value else {
             return Err(self.unexpected());
         };
-        let ratio = units::ratio(&smaller, unit).filter(|ratio| *ratio < RBig::ONE).ok_or_else(|| self.unexpected())?;
+        let ratio = units::ratio(&smaller, unit)
+            .filter(|ratio| *ratio < RBig::ONE)
+            .ok_or_else(|| self.unexpected())?;
         let (above, below) = ratio.into_parts();
         let scaled = Expr::Div(
             Box::new(Expr::Mul(vec![second, Expr::integer(above)])),
@@ -244,14 +276,20 @@ impl Parser<'_> {
 
     /// `degrees`, `度` at the end of the item: how many tokens.
     pub(super) fn degree_words(&self) -> Option<usize> {
-        let degrees = matches!(self.text(), "degrees" | "degree" | "deg" | "Degrees" | "度" | "°");
-        (degrees && matches!(self.peek(), Kind::Text | Kind::Word) && self.ends_unit(self.look(1))).then_some(1)
+        let degrees = matches!(
+            self.text(),
+            "degrees" | "degree" | "deg" | "Degrees" | "度" | "°"
+        );
+        (degrees && matches!(self.peek(), Kind::Text | Kind::Word) && self.ends_unit(self.look(1)))
+            .then_some(1)
     }
 
     /// Whether a degree sign here belongs to a temperature.
     pub(super) fn at_temperature(&mut self) -> bool {
         let scale = self.look(1);
-        matches!(scale.kind, Kind::Letter | Kind::Text) && matches!(self.text_of(scale), "C" | "F") && self.at_unit()
+        matches!(scale.kind, Kind::Letter | Kind::Text)
+            && matches!(self.text_of(scale), "C" | "F")
+            && self.at_unit()
     }
 
     /// `\$5`, `-\$5`, `US$5`, `RMB 5`: an amount with its currency in front.
@@ -261,7 +299,12 @@ impl Parser<'_> {
         let mut tokens = minus + 1;
         match sign.kind {
             Kind::Currency => {}
-            Kind::Word if self.look(tokens).kind == Kind::Currency && matches!(self.text_of(sign), "US" | "HK" | "AU" | "CA") => tokens += 1,
+            Kind::Word
+                if self.look(tokens).kind == Kind::Currency
+                    && matches!(self.text_of(sign), "US" | "HK" | "AU" | "CA") =>
+            {
+                tokens += 1
+            }
             Kind::Word if matches!(self.look(tokens).kind, Kind::Digits | Kind::Dot) => {
                 if self.look(tokens).kind == Kind::Dot {
                     tokens += 1;
@@ -282,13 +325,23 @@ impl Parser<'_> {
     /// The amount after a currency sign, with what it is per: `5/hour`, `5 million`.
     fn amount_of_money(&mut self, code: &str, negative: bool) -> Result<Value, ParseError> {
         let amount = self.expr(SUM)?;
-        let amount = if negative { self.negate(amount)? } else { amount };
+        let amount = if negative {
+            self.negate(amount)?
+        } else {
+            amount
+        };
         let text = self.text();
         let rate = self.peek() == Kind::Slash || text.starts_with("per") || text.starts_with('每');
-        let value = if self.peek() == Kind::Slash { self.rate(amount)? } else { self.with_unit(amount)? };
+        let value = if self.peek() == Kind::Slash {
+            self.rate(amount)?
+        } else {
+            self.with_unit(amount)?
+        };
         Ok(match value {
             Value::Expr(expr) => Value::Quantity(expr, code.into()),
-            Value::Quantity(expr, unit) if rate => Value::Quantity(expr, format!("{code}{unit}").into()),
+            Value::Quantity(expr, unit) if rate => {
+                Value::Quantity(expr, format!("{code}{unit}").into())
+            }
             Value::Quantity(expr, _) => Value::Quantity(expr, code.into()),
             _ => return Err(self.unexpected()),
         })
@@ -305,9 +358,23 @@ impl Parser<'_> {
         let word = self.text();
         let factor = match self.peek() {
             Kind::Word | Kind::Text if !word.is_ascii() => {
-                let found = [("万亿", 1_000_000_000_000), ("百万", 1_000_000), ("千万", 10_000_000), ("亿", 100_000_000), ("万", 10_000), ("千", 1_000), ("百", 100)]
-                    .into_iter()
-                    .find(|(scale, _)| word.starts_with(scale) && !word.starts_with("千米") && !word.starts_with("千克") && !word.starts_with("千瓦") && !word.starts_with("千卡"));
+                let found = [
+                    ("万亿", 1_000_000_000_000),
+                    ("百万", 1_000_000),
+                    ("千万", 10_000_000),
+                    ("亿", 100_000_000),
+                    ("万", 10_000),
+                    ("千", 1_000),
+                    ("百", 100),
+                ]
+                .into_iter()
+                .find(|(scale, _)| {
+                    word.starts_with(scale)
+                        && !word.starts_with("千米")
+                        && !word.starts_with("千克")
+                        && !word.starts_with("千瓦")
+                        && !word.starts_with("千卡")
+                });
                 let Some((scale, factor)) = found else {
                     return number;
                 };
@@ -340,7 +407,9 @@ impl Parser<'_> {
 /// The canonical form of a counting noun of one to three words in lower case.
 pub(super) fn noun(name: &str) -> Option<String> {
     let words = name.split(' ').count();
-    let letters = name.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\''));
+    let letters = name
+        .chars()
+        .all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\''));
     let long = name.chars().count() > 1;
     (words <= MAX_WORDS && letters && long && !says_more(name)).then(|| singular(name))
 }
@@ -348,12 +417,64 @@ pub(super) fn noun(name: &str) -> Option<String> {
 /// Words that make a phrase more than a count: it must not be read as one.
 fn says_more(name: &str) -> bool {
     const WORDS: &[&str] = &[
-        "not", "no", "or", "and", "if", "is", "are", "was", "than", "least", "most", "more", "less", "fewer", "about", "but",
-        "isn't", "wrong", "incorrect", "when", "where", "for", "with", "because", "since", "so", "to", "from", "by", "minus",
-        "plus", "times", "over", "divided", "squared", "cubed", "base", "mod", "modulo", "of", "half", "percent", "otherwise",
-        "only", "never", "true", "false", "remainder", "until", "factorial", "degrees", "hundred", "thousand", "million", "billion",
+        "not",
+        "no",
+        "or",
+        "and",
+        "if",
+        "is",
+        "are",
+        "was",
+        "than",
+        "least",
+        "most",
+        "more",
+        "less",
+        "fewer",
+        "about",
+        "but",
+        "isn't",
+        "wrong",
+        "incorrect",
+        "when",
+        "where",
+        "for",
+        "with",
+        "because",
+        "since",
+        "so",
+        "to",
+        "from",
+        "by",
+        "minus",
+        "plus",
+        "times",
+        "over",
+        "divided",
+        "squared",
+        "cubed",
+        "base",
+        "mod",
+        "modulo",
+        "of",
+        "half",
+        "percent",
+        "otherwise",
+        "only",
+        "never",
+        "true",
+        "false",
+        "remainder",
+        "until",
+        "factorial",
+        "degrees",
+        "hundred",
+        "thousand",
+        "million",
+        "billion",
     ];
-    name.split(' ').any(|word| WORDS.contains(&word)) || name.contains(['不', '非', '没', '如', '当', '至', '或', '约', '余', '第'])
+    name.split(' ').any(|word| WORDS.contains(&word))
+        || name.contains(['不', '非', '没', '如', '当', '至', '或', '约', '余', '第'])
 }
 
 /// A noun without its plural ending, so that one apple and five apples are counted in the same unit.

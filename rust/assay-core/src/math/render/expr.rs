@@ -41,11 +41,16 @@ fn needs_brackets(inner: &Expr, level: Level) -> bool {
         Expr::Mul(_) => level > Level::Term || (level > Level::Sum && leads_with_sign(inner)),
         Expr::Number(_) if is_negative(inner) => level > Level::Sum,
         Expr::Number(Number { written, .. }) => {
-            let plain = matches!(written, Written::Integer | Written::Decimal { places: 1..=32 });
+            let plain = matches!(
+                written,
+                Written::Integer | Written::Decimal { places: 1..=32 }
+            );
             level == Level::Atom && !plain
         }
         Expr::Call(Function::Mod, _) => true,
-        Expr::Symbol(name) => level == Level::Atom && (name.contains('_') || name.starts_with('\\')),
+        Expr::Symbol(name) => {
+            level == Level::Atom && (name.contains('_') || name.starts_with('\\'))
+        }
         Expr::Bind { .. } => level > Level::Sum,
         Expr::Constant(_) => false,
         _ => level == Level::Atom,
@@ -150,7 +155,13 @@ fn product(out: &mut String, factors: &[Expr]) {
             out.push_str(" \\cdot ");
         }
         // `2.5 \cdot 10^{3}` would be one literal.
-        let decimal = matches!(factor, Expr::Number(Number { written: Written::Decimal { .. }, .. }));
+        let decimal = matches!(
+            factor,
+            Expr::Number(Number {
+                written: Written::Decimal { .. },
+                ..
+            })
+        );
         let power = matches!(factors.get(index + 1), Some(Expr::Pow(..)));
         if index == 0 && is_negative(factor) {
             expr(out, factor, Level::Sum);
@@ -189,10 +200,48 @@ pub(super) fn symbol(out: &mut String, name: &str) {
 
 pub(in crate::math) fn is_greek(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "eta", "theta", "vartheta", "iota", "kappa", "lambda",
-        "mu", "nu", "xi", "rho", "varrho", "sigma", "varsigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega",
-        "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "hbar", "aleph",
-        "nabla", "zeta",
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "varepsilon",
+        "eta",
+        "theta",
+        "vartheta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "varrho",
+        "sigma",
+        "varsigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "varphi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+        "ell",
+        "hbar",
+        "aleph",
+        "nabla",
+        "zeta",
     ];
     NAMES.contains(&name)
 }
@@ -322,7 +371,11 @@ fn bind(out: &mut String, bound: &Expr) {
     let (lower, upper) = (lower.as_deref(), upper.as_deref());
     match binder {
         Binder::Sum | Binder::Product => {
-            out.push_str(if *binder == Binder::Sum { "\\sum_{" } else { "\\prod_{" });
+            out.push_str(if *binder == Binder::Sum {
+                "\\sum_{"
+            } else {
+                "\\prod_{"
+            });
             symbol(out, variable);
             if let Some(lower) = lower {
                 out.push_str(" = ");

@@ -128,7 +128,10 @@ fn operated(out: &mut String, parts: &[Value], operator: &str) {
 
 /// A set beside a set operator.
 fn operand(out: &mut String, value: &Value) {
-    let compound = matches!(value, Value::Union(_) | Value::Intersection(_) | Value::Difference(..));
+    let compound = matches!(
+        value,
+        Value::Union(_) | Value::Intersection(_) | Value::Difference(..)
+    );
     if compound {
         out.push_str("\\left(");
     }
@@ -140,7 +143,10 @@ fn operand(out: &mut String, value: &Value) {
 
 fn chain(out: &mut String, terms: &[Expr], relations: &[Relation]) {
     for (index, term) in terms.iter().enumerate() {
-        if let Some(relation) = index.checked_sub(1).and_then(|before| relations.get(before)) {
+        if let Some(relation) = index
+            .checked_sub(1)
+            .and_then(|before| relations.get(before))
+        {
             out.push_str(match relation {
                 Relation::Equal => " = ",
                 Relation::NotEqual => " \\ne ",

@@ -37,7 +37,11 @@ pub(super) fn number(out: &mut String, number: &Number) {
 /// `places` digits after the point; with an exponent where a plain decimal would not show them.
 fn decimal(out: &mut String, above: &UBig, below: &UBig, places: i32) {
     let shift = UBig::from(10_u8).pow(places.unsigned_abs() as usize);
-    let digits = if places >= 0 { above * shift / below } else { above / (below * shift) };
+    let digits = if places >= 0 {
+        above * shift / below
+    } else {
+        above / (below * shift)
+    };
     if !(1..=32).contains(&places) {
         let _ = write!(out, "{digits}e{}", -places);
         return;
@@ -92,5 +96,12 @@ fn repeating(out: &mut String, above: &UBig, below: &UBig) {
 
 /// Digits of `value` in `base`, upper case.
 pub(super) fn in_base(out: &mut String, value: &IBig, base: u32) {
-    let _ = write!(out, "{}_{{{base}}}", value.in_radix(u8::try_from(base).unwrap_or(10).clamp(2, 36)).to_string().to_uppercase());
+    let _ = write!(
+        out,
+        "{}_{{{base}}}",
+        value
+            .in_radix(u8::try_from(base).unwrap_or(10).clamp(2, 36))
+            .to_string()
+            .to_uppercase()
+    );
 }

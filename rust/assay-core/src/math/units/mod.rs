@@ -26,7 +26,11 @@ pub struct Measure {
 }
 
 static SPELLINGS: LazyLock<FxHashMap<&'static str, &'static Unit>> = LazyLock::new(|| {
-    let spellings = TABLE.iter().flat_map(|unit| unit.spellings.split(' ').map(move |spelling| (spelling, unit)));
+    let spellings = TABLE.iter().flat_map(|unit| {
+        unit.spellings
+            .split(' ')
+            .map(move |spelling| (spelling, unit))
+    });
     let names = TABLE.iter().map(|unit| (unit.name, unit));
     spellings.chain(names).collect()
 });
@@ -75,12 +79,20 @@ pub fn measure(text: &str) -> Option<Measure> {
     for &(unit, power) in &factors {
         let one = RBig::from_parts(IBig::from(unit.factor.0), UBig::from(unit.factor.1));
         for _ in 0..power.unsigned_abs() {
-            if power > 0 { factor *= &one } else { factor /= &one }
+            if power > 0 {
+                factor *= &one
+            } else {
+                factor /= &one
+            }
         }
         if factors.len() == 1 && power == 1 {
             offset = RBig::from_parts(IBig::from(unit.offset.0), UBig::from(unit.offset.1));
         }
-        let bases = if unit.bases.is_empty() { &[(unit.name, 1)][..] } else { unit.bases };
+        let bases = if unit.bases.is_empty() {
+            &[(unit.name, 1)][..]
+        } else {
+            unit.bases
+        };
         for &(base, exponent) in bases {
             match dimension.iter_mut().find(|entry| *entry.0 == *base) {
                 Some(entry) => entry.1 += exponent * power,
@@ -131,7 +143,9 @@ fn factors(text: &str) -> Option<Vec<(&'static Unit, i32)>> {
             }
             _ => {}
         }
-        let end = rest.find([' ', '*', '/', '^', '·', '每']).unwrap_or(rest.len());
+        let end = rest
+            .find([' ', '*', '/', '^', '·', '每'])
+            .unwrap_or(rest.len());
         let mut word = rest.get(..end)?.trim_end_matches('.');
         rest = rest.get(end..)?;
         match word {
@@ -164,12 +178,21 @@ fn factors(text: &str) -> Option<Vec<(&'static Unit, i32)>> {
         let mut power = next_power;
         next_power = 1;
         if let Some(exponent) = rest.strip_prefix('^') {
-            let digits = exponent.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(exponent.len());
-            power *= exponent.get(..digits)?.parse::<i32>().ok().filter(|power| power.abs() <= MAX_POWER)?;
+            let digits = exponent
+                .find(|c: char| !c.is_ascii_digit() && c != '-')
+                .unwrap_or(exponent.len());
+            power *= exponent
+                .get(..digits)?
+                .parse::<i32>()
+                .ok()
+                .filter(|power| power.abs() <= MAX_POWER)?;
             rest = exponent.get(digits..)?;
         }
         let unit = unit(word)?;
-        match factors.iter_mut().find(|factor| std::ptr::eq(factor.0, unit)) {
+        match factors
+            .iter_mut()
+            .find(|factor| std::ptr::eq(factor.0, unit))
+        {
             Some(factor) => factor.1 += sign * power,
             None => factors.push((unit, sign * power)),
         }
@@ -210,7 +233,6 @@ pub(super) fn scale(word: &str) -> Option<u64> {
         _ => return None,
     })
 }
-
 
 #[cfg(test)]
 mod tests {

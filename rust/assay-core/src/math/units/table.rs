@@ -13,7 +13,12 @@ pub(super) struct Unit {
     pub(super) offset: (i64, u64),
 }
 
-const fn unit(name: &'static str, spellings: &'static str, bases: &'static [(&'static str, i32)], factor: (i64, u64)) -> Unit {
+const fn unit(
+    name: &'static str,
+    spellings: &'static str,
+    bases: &'static [(&'static str, i32)],
+    factor: (i64, u64),
+) -> Unit {
     Unit {
         name,
         spellings,
