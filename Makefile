@@ -63,7 +63,6 @@ fmt: $(VENV)/.installed ## format Rust and Python
 	@$(BIN)/ruff format .
 
 proto: $(VENV)/.installed ## regenerate the wire code from proto/ (no system protoc)
-	@cargo run --quiet -p assay-server --example generate
 	@$(BIN)/python proto/generate.py
 
 wheel: $(VENV)/.installed ## the release wheel, in dist/

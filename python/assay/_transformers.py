@@ -34,6 +34,13 @@ def takes_prepared_masks(model: PreTrainedModel) -> bool:
     return sdpa and attention_kinds(model) == {"full_attention"}
 
 
+def hide_progress_bars() -> None:
+    """Turns off transformers' bars for loading and saving, which would break into ours at every checkpoint."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 def end_token_id(tokenizer: PreTrainedTokenizerBase) -> int:
     """The id of the token that ends a text.
 

@@ -53,7 +53,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 picked = [tasks[i] for i in order(len(tasks), prompt_order, run.position, stage.prompts_per_step)]
                 with timer.phase("generate"):
                     groups = context.generator.generate(
-                        [context.prompt_ids(task, stage) for task in picked],
+                        context.prompt_ids(picked, stage),
                         group_size=stage.group_size,
                         sampling=sampling,
                         seed=derive_seed(context.recipe.seed, stage.name, "sample", run.step),

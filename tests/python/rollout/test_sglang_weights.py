@@ -7,11 +7,13 @@ import io
 
 import pytest
 import torch
+from fake_weights import Unpickler
 from safetensors.torch import load_file
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
-from assay.rollout.sglang.weights import checkpoint_tensors, compare, flatten, serialise, shards
+from assay.rollout.sglang.checksums import compare, word_digest
+from assay.rollout.sglang.weights import checkpoint_tensors, flatten, serialise, shards
 
 SMALL = {
     "vocab_size": 60,
@@ -66,7 +68,7 @@ def test_shards_hold_one_dtype_and_a_limit():
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_bucket_survives_the_wire(shared, fake_module):
+def test_a_bucket_survives_the_wire(shared):
     draw = torch.Generator().manual_seed(0)
     named = [
         ("a", torch.randn(3, 5, generator=draw)),
@@ -74,7 +76,7 @@ def test_a_bucket_survives_the_wire(shared, fake_module):
         ("c", torch.tensor(2.5)),
     ]
     message = serialise(bucket := flatten(named), shared=shared)
-    content = fake_module.Unpickler(io.BytesIO(base64.b64decode(message))).load()
+    content = Unpickler(io.BytesIO(base64.b64decode(message))).load()
     assert content["flattened_tensor"].dtype == torch.uint8
     for (name, tensor), meta in zip(named, content["metadata"], strict=True):
         assert (meta.name, meta.shape, meta.dtype) == (name, tensor.shape, tensor.dtype)
@@ -108,11 +110,32 @@ def test_checksums_see_through_fusing_padding_and_narrower_dtypes():
         "lm_head.weight": checksum(weights["lm_head.weight"], dtype=torch.float16, padding=4 * 16 * 2),
         "rotary.cache": "0" * 16,
     }
-    outcome = compare(checksums, weights)
+    outcome = compare(checksums, weights, device="cpu")
     assert (outcome.equal, outcome.different, outcome.unknown) == (6, [], ["rotary.cache"])
 
     changed = copy.deepcopy(weights)
     changed[f"{layer}.mlp.experts.3.up_proj.weight"][0, 0] += 1
     changed[f"{layer}.self_attn.v_proj.weight"][0, 0] += 1
-    different = compare(checksums, changed).different
+    different = compare(checksums, changed, device="cpu").different
     assert different == [f"{layer}.self_attn.qkv_proj.weight", f"{layer}.mlp.experts.w13_weight"]
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype", "expected"),
+    [
+        (1, torch.uint8, "3d93a6540b54ef2a"),
+        (7, torch.uint8, "d9e9661b18c29da2"),
+        (8192, torch.float32, "9e553c270f743b1b"),
+        (8193, torch.float32, "5fc4c904834e32e7"),
+        (49157, torch.bfloat16, "5e7eefbd2dce262a"),
+        (131149, torch.float32, "94857ca11e509cf6"),
+    ],
+)
+def test_the_gpu_checksum_is_sglangs(count, dtype, expected):
+    # Expected values: gpu_tensor_hash of sglang 0.5.23 on the same tensors, run by Triton's interpreter.
+    places = torch.arange(count)
+    tensor = (places % 251).to(dtype) if dtype == torch.uint8 else ((places % 1009).float() / 7 - 50).to(dtype)
+    raw = tensor.view(torch.uint8).numpy()
+    assert word_digest([raw]) == expected
+    assert word_digest([raw[:1], raw[1:]]) == expected
+    assert word_digest([]) == "0" * 16

@@ -51,6 +51,7 @@ class ServerInfo:
             disk makes its folder, which has no configuration, the "model path".
         weight_version: Label of the weights it serves; ``"default"`` after a start.
         tp_size: Tensor-parallel ranks.
+        device: ``"cuda"``, ``"cpu"`` or another kind of device.
         max_prompt: Most tokens of a prompt, ``None`` if it does not say.
         deterministic: Whether sampling seeds are honoured.
     """
@@ -59,8 +60,17 @@ class ServerInfo:
     model_paths: tuple[str, ...]
     weight_version: str
     tp_size: int
+    device: str
     max_prompt: int | None
     deterministic: bool
+
+
+@dataclass(slots=True, eq=False)
+class Target:
+    """A server that takes weights: its connection, and what it said of itself when it was met."""
+
+    client: SGLangClient
+    info: ServerInfo
 
 
 class SGLangClient:
@@ -164,6 +174,7 @@ class SGLangClient:
             model_paths=tuple(str(path) for path in paths if path),
             weight_version=str(model.get("weight_version", "default")),
             tp_size=int(server.get("tp_size") or 1),
+            device=str(server.get("device") or "cuda"),
             max_prompt=int(longest) if longest else None,
             deterministic=bool(server.get("enable_deterministic_inference", False)),
         )

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import InvalidInputError, UnavailableError
-from assay.rollout.sglang.client import SGLangClient
+from assay.rollout.sglang.client import SGLangClient, Target
 from assay.rollout.sglang.launch import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from assay.rollout.sglang.checksums import Comparison
     from assay.rollout.sglang.options import SyncOptions, SyncReport
-    from assay.rollout.sglang.paths import Target
     from assay.rollout.sglang.sync import WeightSync
-    from assay.rollout.sglang.weights import Comparison
     from assay.rollout.types import NamedTensors
 
 _LOG = logging.getLogger(__name__)
@@ -34,19 +33,9 @@ class StaleWeightsError(UnavailableError):
 
 
 @dataclass(slots=True, eq=False)
-class Member:
-    """A server that holds weights.
+class Member(Target):
+    """A server that holds weights; ``local`` is its supervisor, if this process started it."""
 
-    Attributes:
-        client: Its connection.
-        tp_size: Its tensor-parallel ranks.
-        base_label: What it called its weights when this generator met it.
-        local: Its supervisor, if this process started it.
-    """
-
-    client: SGLangClient
-    tp_size: int
-    base_label: str
     local: LocalServer | None
 
 
@@ -120,7 +109,7 @@ class Fleet:
             self._disconnect()
             raise
         self._locals = [member.local for member in self.members if member.local is not None]
-        self._labels = {member.base_label: (0, 0) for member in self.members}
+        self._labels = {member.info.weight_version: (0, 0) for member in self.members}
 
     # -- asking --------------------------------------------------------------------------------------------------
 
@@ -232,8 +221,8 @@ class Fleet:
             failure = f"the push of version {version} was interrupted"
             try:
                 for member in self.members:
-                    self._wait_ready(member)
-                report = self._weight_sync().push(self._targets(), version, label, named_tensors)
+                    self._wait_ready(member.client, member.local)
+                report = self._weight_sync().push(self.members, version, label, named_tensors)
                 failure = None
             except UnavailableError as error:
                 failure = str(error)
@@ -250,7 +239,7 @@ class Fleet:
     def verify(self, named_tensors: NamedTensors) -> Comparison:
         """Compares the servers' weights with the learner's; see ``WeightSync.verify``."""
         with self._sync_lock:
-            return self._weight_sync().verify(self._targets(), named_tensors)
+            return self._weight_sync().verify(self.members, named_tensors)
 
     def close(self) -> None:
         """Wakes everyone who waits, and ends the servers that this process started."""
@@ -282,49 +271,42 @@ class Fleet:
 
     def _meet(self, server: str | LocalServer) -> Member:
         local = server if isinstance(server, LocalServer) else None
-        member = Member(self._client(server if isinstance(server, str) else server.url), 1, "default", local)
-        self._wait_ready(member)
-        info = member.client.info()
-        member.tp_size, member.base_label = info.tp_size, info.weight_version
+        client = self._client(server if isinstance(server, str) else server.url)
+        self._wait_ready(client, local)
+        info = client.info()
         self.deterministic = self.deterministic and info.deterministic
         self._model_paths += info.model_paths
         if info.max_prompt is not None:
             self.max_prompt = min(info.max_prompt, self.max_prompt or info.max_prompt)
-        return member
+        return Member(client, info, local)
 
-    def _wait_ready(self, member: Member, stop: threading.Event | None = None) -> None:
-        local = member.local
+    def _wait_ready(self, client: SGLangClient, local: LocalServer | None, stop: threading.Event | None = None) -> None:
         deadline = time.monotonic() + self._options.ready_timeout_s
-        while not (member.client.ready() if local is None else local.is_ready()):
+        while not (client.ready() if local is None else local.is_ready()):
             if self._failure is not None:
                 raise UnavailableError(self._failure)
             if stop is not None and stop.is_set():
                 return
             if time.monotonic() > deadline:
                 log = "" if local is None else f"; see {local.log}:\n{local.tail()}"
-                raise UnavailableError(f"sglang at {member.client.url} does not answer /ready{log}")
+                raise UnavailableError(f"sglang at {client.url} does not answer /ready{log}")
             time.sleep(_POLL_S)
 
     def _restore(self, member: Member, stop: threading.Event) -> None:
-        self._wait_ready(member, stop)
+        self._wait_ready(member.client, member.local, stop)
         if stop.is_set():
             return  # who asks next finds out how it stands
         found = member.client.weight_version()
-        if found == (self._label or member.base_label):
+        if found == (self._label or member.info.weight_version):
             return
         if self._label is None:
-            raise UnavailableError(f"{member.client.url} came back with weights {found!r}, not {member.base_label!r}")
+            raise UnavailableError(
+                f"{member.client.url} came back with weights {found!r}, not {member.info.weight_version!r}"
+            )
         _LOG.warning(
             "%s lost its weights (it serves %r); giving it version %d again", member.client.url, found, self.version
         )
-        from assay.rollout.sglang.paths import Target
-
-        self._weight_sync().restore(Target(member.client, member.tp_size), self._label)
-
-    def _targets(self) -> list[Target]:
-        from assay.rollout.sglang.paths import Target
-
-        return [Target(member.client, member.tp_size) for member in self.members]
+        self._weight_sync().restore(member, self._label)
 
     def _weight_sync(self) -> WeightSync:
         if self._sync is None:

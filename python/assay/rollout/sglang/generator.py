@@ -22,10 +22,10 @@ from assay.rollout.sglang.samples import Sample, read_answer
 from assay.rollout.types import RolloutGroup, SamplingParams, TokenIds
 
 if TYPE_CHECKING:
+    from assay.rollout.sglang.checksums import Comparison
     from assay.rollout.sglang.client import SGLangClient
     from assay.rollout.sglang.launch import LocalServer
     from assay.rollout.sglang.options import SyncReport
-    from assay.rollout.sglang.weights import Comparison
     from assay.rollout.types import NamedTensors
 
 _ABORT_GRACE_S = 10.0

@@ -6,7 +6,6 @@ import shutil
 import socket
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -22,18 +21,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from assay.rollout.sglang.client import SGLangClient
+    from assay.rollout.sglang.client import Target
     from assay.rollout.sglang.options import SyncOptions
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A server that takes weights: its client and how many tensor-parallel ranks it has."""
-
-    client: SGLangClient
-    tp_size: int = 1
 
 
 class TransferPath(Protocol):
@@ -110,7 +101,7 @@ class TensorPath:
         each(
             targets,
             lambda target: target.client.control(
-                "/update_weights_from_tensor", body | {"serialized_named_tensors": [message] * target.tp_size}
+                "/update_weights_from_tensor", body | {"serialized_named_tensors": [message] * target.info.tp_size}
             ),
         )
 
@@ -221,7 +212,7 @@ class DistributedPath:
         self._members = list(targets)
         self._joined += 1
         self._name = f"assay-weights-{self._joined}"
-        world = 1 + sum(target.tp_size for target in targets)
+        world = 1 + sum(target.info.tp_size for target in targets)
         port = options.master_port or _free_port()
         body = {
             "master_address": options.master_address,
@@ -237,7 +228,7 @@ class DistributedPath:
             for target in targets:
                 request = body | {"rank_offset": offset}
                 calls.append(pool.submit(target.client.control, "/init_weights_update_group", request))
-                offset += target.tp_size
+                offset += target.info.tp_size
             group = pool.submit(_process_group, options, port, world, self._name)
             _settle([*calls, group])
         finally:

@@ -14,13 +14,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from assay.errors import UnavailableError
-from assay.rollout.sglang.client import RefusedError
+from assay.rollout.sglang.checksums import Comparison, compare
+from assay.rollout.sglang.client import RefusedError, Target
 from assay.rollout.sglang.options import SyncOptions, SyncReport
-from assay.rollout.sglang.paths import DiskPath, DistributedPath, Target, TensorPath, TransferPath, each
-from assay.rollout.sglang.weights import Comparison, checkpoint_tensors, compare
+from assay.rollout.sglang.paths import DiskPath, DistributedPath, TensorPath, TransferPath, each
+from assay.rollout.sglang.weights import checkpoint_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -122,7 +123,7 @@ class WeightSync:
         for target in targets:
             answer = target.client.control("/weights_checker", {"action": "checksum"})
             ranks = [dict(rank["checksums"]) for rank in answer.get("ranks", [])]
-            outcome = _compare(ranks, weights)
+            outcome = _compare(ranks, weights, target.info.device)
             if outcome.different:
                 shown = ", ".join(outcome.different[:_SHOWN])
                 raise UnavailableError(
@@ -199,15 +200,14 @@ def _give_up(targets: Sequence[Target]) -> None:
             target.client.resume()
 
 
-def _compare(ranks: Iterable[dict[str, str]], weights: dict[str, Tensor]) -> Comparison:
-    ranks = list(ranks)
+def _compare(ranks: Sequence[dict[str, str]], weights: dict[str, Tensor], device: str) -> Comparison:
     if len(ranks) == 1:
-        return compare(ranks[0], weights)
+        return compare(ranks[0], weights, device=device)
     names = list(ranks[0]) if ranks else []
     whole = {name for name in names if "norm" in name}
     outcome = Comparison(unknown=[name for name in names if name not in whole])
     for rank in ranks:
-        found = compare({name: checksum for name, checksum in rank.items() if name in whole}, weights)
+        found = compare({name: checksum for name, checksum in rank.items() if name in whole}, weights, device=device)
         outcome.equal = found.equal
         outcome.different += found.different
     return outcome

@@ -1,14 +1,13 @@
-"""Weights on their way to a server: checkpoint names, flat buckets, the wire form of a bucket, and checksums."""
+"""Weights on their way to a server: checkpoint names, flat buckets, and the wire form of a bucket."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import pickle
 import re
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -17,19 +16,12 @@ import torch
 from torch import Tensor, multiprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 # What wrappers put into the names of a module's tensors.
 _WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|module)\.")
 # Mixture-of-experts layers whose checkpoints hold one matrix per expert, while the module holds them stacked.
 _STACKED = re.compile(r"(?P<layer>.*\.experts)\.(?P<kind>gate_up_proj|down_proj)")
-# What SGLang's modules fuse (output rows in this order), by the names of the checkpoint.
-_FUSED = {
-    "qkv_proj": ("q_proj", "k_proj", "v_proj"),
-    "gate_up_proj": ("gate_proj", "up_proj"),
-    "fused_qkv_a_proj_with_mqa": ("q_a_proj", "kv_a_proj_with_mqa"),
-}
-_VOCABULARY_PADDING = 64
 _STRATEGY_LOCK = threading.Lock()
 
 
@@ -48,21 +40,6 @@ class Bucket:
     shapes: list[torch.Size]
     dtype: torch.dtype
     data: Tensor
-
-
-@dataclass(slots=True)
-class Comparison:
-    """Outcome of comparing a server's checksums with weights.
-
-    Attributes:
-        equal: Tensors of the server with exactly these weights.
-        different: Names of the server's tensors that differ.
-        unknown: Names that could not be derived from the weights (buffers, layouts that are not known here).
-    """
-
-    equal: int = 0
-    different: list[str] = field(default_factory=list[str])
-    unknown: list[str] = field(default_factory=list[str])
 
 
 def checkpoint_tensors(named: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
@@ -163,57 +140,3 @@ def serialise(bucket: Bucket, *, shared: bool) -> str:
         finally:
             multiprocessing.set_sharing_strategy(before)
     return base64.b64encode(buffer.getvalue()).decode()
-
-
-def compare(checksums: Mapping[str, str], weights: Mapping[str, Tensor]) -> Comparison:
-    """Compares a server's per-tensor checksums (one rank, not sharded) with weights by checkpoint name.
-
-    A checksum is the first 8 bytes of the SHA-256 of the tensor's bytes as 16 hex digits, which is what SGLang's weight
-    checker computes on a CPU. The server may serve in a narrower dtype than the weights are kept in, so each tensor may
-    match in its own dtype or in a cast to bfloat16, float16 or float32.
-
-    Args:
-        checksums: By the server's own tensor names, in which projections and experts are fused.
-        weights: By checkpoint names.
-    """
-    outcome = Comparison()
-    for name, checksum in checksums.items():
-        parts = _parts(name, weights)
-        if parts is None:
-            outcome.unknown.append(name)
-        elif any(digest == checksum for digest in _digests(parts, padded="embed_tokens" in name or "lm_head" in name)):
-            outcome.equal += 1
-        else:
-            outcome.different.append(name)
-    return outcome
-
-
-def _parts(name: str, weights: Mapping[str, Tensor]) -> list[Tensor] | None:
-    """The checkpoint tensors whose bytes, one after the other, are the server's tensor ``name``."""
-    names: list[str] = [name]
-    prefix, _, kind = name.rpartition(".")
-    owner, _, layer = prefix.rpartition(".")
-    if name not in weights and layer in _FUSED:
-        names = [f"{owner}.{part}.{kind}" for part in _FUSED[layer]]
-    elif name not in weights and kind in {"w13_weight", "w2_weight"}:
-        kinds = ("gate_proj", "up_proj") if kind == "w13_weight" else ("down_proj",)
-        count = 0
-        while f"{prefix}.{count}.{kinds[0]}.weight" in weights:
-            count += 1
-        names = [f"{prefix}.{expert}.{part}.weight" for expert in range(count) for part in kinds]
-    if not names or any(part not in weights for part in names):
-        return None
-    return [weights[part] for part in names]
-
-
-def _digests(parts: list[Tensor], *, padded: bool) -> Iterator[str]:
-    own = parts[0].dtype
-    for dtype in (own, *(other for other in (torch.bfloat16, torch.float16, torch.float32) if other != own)):
-        hasher = hashlib.sha256()
-        for part in parts:
-            flat = part.detach().to("cpu", dtype).contiguous().flatten()
-            hasher.update(flat.view(torch.uint8).numpy().data)
-        if padded and (missing := -parts[0].shape[0] % _VOCABULARY_PADDING):
-            # The server rounds the vocabulary up and fills with zeros.
-            hasher.update(bytes(missing * parts[0].shape[1] * dtype.itemsize))
-        yield hasher.hexdigest()[:16]
