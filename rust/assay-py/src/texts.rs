@@ -15,7 +15,7 @@ pub(crate) enum Text {
 }
 
 impl Text {
-    pub(crate) fn new(string: &Bound<'_, PyString>) -> Self {
+    pub(crate) fn new(string: Bound<'_, PyString>) -> Self {
         match PyBackedStr::try_from(string.clone()) {
             Ok(text) => Self::Borrowed(text),
             Err(_) => Self::Replaced(string.to_string_lossy().into_owned()),
@@ -32,37 +32,45 @@ impl Text {
 
 /// The strings of a list or tuple. `name` is the argument's.
 pub(crate) fn texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Text>> {
-    let read = |(index, item): (usize, Bound<'_, PyAny>)| match item.cast::<PyString>() {
-        Ok(string) => Ok(Text::new(string)),
-        Err(_) => Err(wrong_item(&item, name, index, "str")),
-    };
-    items(value, name)?
-        .into_iter()
-        .enumerate()
-        .map(read)
-        .collect()
+    read_items(value, name, |item, index| {
+        match item.cast_into::<PyString>() {
+            Ok(string) => Ok(Text::new(string)),
+            Err(other) => Err(wrong_item(&other.into_inner(), name, index, "str")),
+        }
+    })
 }
 
 /// The strings of a list or tuple that may also hold `None`.
 pub(crate) fn optional_texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Option<Text>>> {
-    let read = |(index, item): (usize, Bound<'_, PyAny>)| match item.cast::<PyString>() {
-        Ok(string) => Ok(Some(Text::new(string))),
-        Err(_) if item.is_none() => Ok(None),
-        Err(_) => Err(wrong_item(&item, name, index, "str or None")),
-    };
-    items(value, name)?
-        .into_iter()
-        .enumerate()
-        .map(read)
-        .collect()
+    read_items(value, name, |item, index| {
+        match item.cast_into::<PyString>() {
+            Ok(string) => Ok(Some(Text::new(string))),
+            Err(other) => match other.into_inner() {
+                item if item.is_none() => Ok(None),
+                item => Err(wrong_item(&item, name, index, "str or None")),
+            },
+        }
+    })
 }
 
-fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
+fn read_items<'py, T>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+    read: impl Fn(Bound<'py, PyAny>, usize) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
     if let Ok(list) = value.cast::<PyList>() {
-        return Ok(list.iter().collect());
+        return list
+            .iter()
+            .enumerate()
+            .map(|(index, item)| read(item, index))
+            .collect();
     }
     if let Ok(tuple) = value.cast::<PyTuple>() {
-        return Ok(tuple.iter().collect());
+        return tuple
+            .iter()
+            .enumerate()
+            .map(|(index, item)| read(item, index))
+            .collect();
     }
     let kind = value.get_type().name()?;
     let remedy = if value.is_instance_of::<PyString>() {
@@ -70,10 +78,8 @@ fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, 
     } else {
         format!("pass list({name})")
     };
-    Err(invalid_input(
-        value.py(),
-        format!("{name} must be a list, got {kind}; {remedy}"),
-    ))
+    let message = format!("{name} must be a list, got {kind}; {remedy}");
+    Err(invalid_input(value.py(), message))
 }
 
 fn wrong_item(item: &Bound<'_, PyAny>, name: &str, index: usize, expected: &str) -> PyErr {

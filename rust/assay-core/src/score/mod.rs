@@ -323,3 +323,6 @@ fn check_offsets(tokens: usize, offsets: &[i64], items: usize) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
