@@ -1,5 +1,6 @@
 //! Lists of strings in, borrowed from Python without a copy, usable without the GIL.
 
+use assay_core::score::Item;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyList, PyString, PyTuple};
@@ -51,6 +52,33 @@ pub(crate) fn optional_texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<V
             },
         }
     })
+}
+
+/// The same, as slices.
+pub(crate) fn borrowed(texts: &[Option<Text>]) -> Vec<Option<&str>> {
+    texts
+        .iter()
+        .map(|text| text.as_ref().map(Text::as_str))
+        .collect()
+}
+
+/// Each completion with its reference.
+pub(crate) fn pairs<'a>(
+    py: Python<'_>,
+    completions: &'a [Text],
+    references: &'a [Option<Text>],
+) -> PyResult<Vec<Item<'a>>> {
+    if completions.len() != references.len() {
+        let (ours, theirs) = (completions.len(), references.len());
+        let message = format!("references has {theirs} entries for {ours} completions");
+        return Err(invalid_input(py, message));
+    }
+    let item = |(completion, reference): (&'a Text, &'a Option<Text>)| Item {
+        completion: completion.as_str(),
+        reference: reference.as_ref().map(Text::as_str),
+        prompt: None,
+    };
+    Ok(completions.iter().zip(references).map(item).collect())
 }
 
 fn read_items<'py, T>(
