@@ -25,6 +25,8 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// Most items of one request. Default 65,536.
     pub max_items: usize,
+    /// Most bytes of requests that are scored or wait to be; more is turned away with `RESOURCE_EXHAUSTED`. Default 512 MiB.
+    pub max_held_bytes: usize,
     /// Seconds that requests in flight get to finish when the server stops. Default 30.
     pub drain_seconds: u64,
     /// Hugging Face `tokenizer.json` files that token ids may belong to. Default none.
@@ -51,6 +53,7 @@ impl Default for Config {
             threads: 0,
             max_message_bytes: 64 << 20,
             max_items: 65_536,
+            max_held_bytes: 512 << 20,
             drain_seconds: 30,
             tokenizers: Vec::new(),
         }

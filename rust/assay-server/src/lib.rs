@@ -15,6 +15,7 @@ mod serve;
 mod service;
 mod tokenizer;
 mod wire;
+mod work;
 
 pub use config::{Config, Overrides};
 pub use error::ServeError;

@@ -29,6 +29,13 @@ impl Tokenizer {
     }
 }
 
+/// Checks that a scorer can be made with the bytes.
+pub(crate) fn check_tokenizer(json: &[u8]) -> assay_core::Result<()> {
+    let spec = assay_core::spec::RewardSpec::from_json(r#""accuracy""#)?;
+    assay_core::score::Scorer::new(spec)?.with_tokenizer(json)?;
+    Ok(())
+}
+
 /// Lower-case hex SHA-256, the name of content on the wire.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import multiprocessing
 import pickle
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 import assay
 
@@ -217,7 +219,7 @@ def test_too_large_is_a_limit(serving: Any) -> None:
         assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
 
 
-def test_token_ids_need_a_tokenizer_that_the_server_holds(server: Any, tmp_path: Path) -> None:
+def test_token_ids_need_a_tokenizer(server: Any, tmp_path: Path) -> None:
     ids, offsets = np.array([1], dtype=np.uint32), np.array([0, 1])
     with pytest.raises(assay.InvalidInputError, match="tokenizer"):
         assay.connect(server.address, "accuracy").score_tokens(ids, offsets, ["4"])
@@ -227,6 +229,47 @@ def test_token_ids_need_a_tokenizer_that_the_server_holds(server: Any, tmp_path:
         assay.connect(server.address, "accuracy", tokenizer=other).score_tokens(ids, offsets, ["4"])
     with pytest.raises(assay.InvalidInputError, match="nowhere"):
         assay.connect(server.address, "accuracy", tokenizer="/nowhere/tokenizer.json")
+
+
+def test_a_server_learns_the_tokenizer_from_its_caller(serving: Any, byte_tokenizer: Tokenizer) -> None:
+    ids = [byte_tokenizer.encode(text).ids for text in ("It is 4.", "It is 5.")]
+    flat, offsets = np.array(ids[0] + ids[1], dtype=np.uint32), np.array([0, len(ids[0]), len(ids[0]) + len(ids[1])])
+    with serving() as first, serving() as second:
+        remote = assay.connect([first.address, second.address], "accuracy", tokenizer=byte_tokenizer)
+        for _ in range(4):
+            assert remote.score_tokens(flat, offsets, ["4", "4"]).total.tolist() == [1.0, 0.0]
+        assert asyncio.run(remote.ascore_tokens(flat, offsets, ["4", "4"])).total.tolist() == [1.0, 0.0]
+
+
+def test_an_id_outside_of_the_vocabulary_is_one_item_on_the_wire(server: Any, tokenizer_file: Path) -> None:
+    """And the same exception as in process for users of `RemoteScorer`."""
+    import grpc
+
+    from assay.client._pb import reward_pb2, spec_pb2
+
+    good, bad = np.array([5], dtype="<u4").tobytes(), np.array([4_000_000_000], dtype="<u4").tobytes()
+    request = reward_pb2.ScoreRequest(
+        spec=spec_pb2.RewardSpec(components=[spec_pb2.Component(accuracy=spec_pb2.Accuracy())]),
+        tokenizer_sha256=hashlib.sha256(tokenizer_file.read_bytes()).hexdigest(),
+        items=[reward_pb2.Item(token_ids=bad if index in (3, 40) else good, reference="4") for index in range(50)],
+    )
+    with grpc.insecure_channel(server.address) as channel:
+        response = channel.unary_unary(
+            "/assay.v1.RewardService/Score",
+            request_serializer=reward_pb2.ScoreRequest.SerializeToString,
+            response_deserializer=reward_pb2.ScoreResponse.FromString,
+        )(request, timeout=30)
+    malformed = reward_pb2.ERROR_CODE_INVALID_ITEM
+    errors = {i: result.error for i, result in enumerate(response.results) if result.error.code == malformed}
+    assert list(errors) == [3, 40]
+    assert "4000000000" in errors[3].reason
+
+    arguments = np.array([5, 4_000_000_000], dtype=np.uint32), np.array([0, 1, 2]), ["4", "4"]
+    with pytest.raises(assay.InvalidInputError) as local:
+        assay.Scorer("accuracy", tokenizer=tokenizer_file).score_tokens(*arguments)
+    with pytest.raises(assay.InvalidInputError) as remote:
+        assay.connect(server.address, "accuracy", tokenizer=tokenizer_file).score_tokens(*arguments)
+    assert str(remote.value) == str(local.value)
 
 
 @pytest.mark.parametrize(

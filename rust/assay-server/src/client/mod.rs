@@ -33,7 +33,7 @@ use tonic::{Code, Request, Status};
 
 use crate::pb;
 use crate::pb::reward_service_client::RewardServiceClient;
-use crate::wire::spec_to_wire;
+use crate::wire::{UNKNOWN_TOKENIZER, spec_to_wire};
 use encode::{Encoded, EncodedCodec, Template};
 use error::translate;
 pub use error::{ClientError, ClientErrorKind};
@@ -85,7 +85,7 @@ struct Shared {
     budget: Budget,
     names: Vec<String>,
     template: Template,
-    tokenizer_sha256: String,
+    tokenizer_json: Option<Vec<u8>>,
     timeout: Duration,
 }
 
@@ -115,7 +115,7 @@ impl Client {
                 budget: Budget::new(),
                 names: names.collect(),
                 template: Template::new(spec_to_wire(spec)?, &tokenizer_sha256),
-                tokenizer_sha256,
+                tokenizer_json: options.tokenizer_json.clone(),
                 timeout: options.timeout,
             }),
         })
@@ -140,7 +140,7 @@ impl Client {
         offsets: &[i64],
         references: &[Option<&str>],
     ) -> CoreResult<Requests> {
-        if self.shared.tokenizer_sha256.is_empty() {
+        if self.shared.tokenizer_json.is_none() {
             return Err(Error::input(
                 "score_tokens: give the client the tokenizer that the ids belong to",
             ));
@@ -248,6 +248,7 @@ impl Shared {
         F: Future<Output = Result<T, Status>>,
     {
         let mut tried = Vec::new();
+        let mut registered = 0;
         loop {
             let step = async {
                 let servers = self.fleet.servers().await?;
@@ -274,6 +275,11 @@ impl Shared {
             if matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded) {
                 return Err(self.too_late());
             }
+            if error::named_kind(&status) == Some(UNKNOWN_TOKENIZER) && registered < servers {
+                registered += 1;
+                self.register(&server, deadline).await?;
+                continue;
+            }
             tried.push(server.address());
             let failure = translate(&status, &self.fleet.target.text);
             let Some(pause) = retry::pause(&status, tried.len(), servers) else {
@@ -284,6 +290,20 @@ impl Shared {
                 return Err(failure);
             }
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Gives a server the tokenizer that it does not know, or has forgotten.
+    async fn register(&self, server: &Server, deadline: Instant) -> Result<(), ClientError> {
+        let tokenizer_json = self.tokenizer_json.clone().unwrap_or_default();
+        let mut request = Request::new(pb::RegisterTokenizerRequest { tokenizer_json });
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        let mut client = RewardServiceClient::new(server.channel.clone())
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        match tokio::time::timeout_at(deadline, client.register_tokenizer(request)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(status)) => Err(translate(&status, &self.fleet.target.text)),
+            Err(_) => Err(self.too_late()),
         }
     }
 
