@@ -265,14 +265,12 @@ impl Comparison<'_> {
         }
         Ok(match numeric::is_defined(&self.arena, id, self.seed)? {
             Some(true) => EQUAL,
-            Some(false) => Verdict::new(
-                Outcome::Undecided,
-                Stage::Numeric,
-                "neither side is defined",
-            ),
+            Some(false) => {
+                Verdict::new(Outcome::Undecided, Stage::Exact, "neither side is defined")
+            }
             None => Verdict::new(
                 Outcome::Undecided,
-                Stage::Numeric,
+                Stage::Exact,
                 "both sides may be undefined",
             ),
         })
