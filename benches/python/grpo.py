@@ -39,7 +39,7 @@ def run_assay(model: Path, steps: int) -> dict[str, float]:
 
     from assay.recipe import load_recipe, run_recipe
 
-    recipe = load_recipe(RECIPE, overrides=["model.kind=hf", f"model.path={model}"])
+    recipe = load_recipe(RECIPE, overrides=["model.kind=huggingface", f"model.path={model}"])
     stage = next(stage for stage in recipe.stage if stage.kind == "grpo")
     stage = stage.model_copy(update={"steps": steps, "checkpoint_every": 10_000, "sample_groups": 1})
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from assay.verdicts import Outcome, Source, Stage
 
 __all__ = [
+    "Call",
     "Extraction",
+    "RemoteScorer",
     "SamplingBatcher",
     "Scorer",
     "Scores",
@@ -78,6 +80,29 @@ class Scorer:
     def score_tokens(
         self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: list[str | None]
     ) -> Scores: ...
+
+@final
+class Call:
+    def result(self) -> Scores: ...
+    def cancel(self) -> None: ...
+
+@final
+class RemoteScorer:
+    def __new__(cls, target: str, spec_json: str, tokenizer_json: bytes | None, timeout: float) -> RemoteScorer: ...
+    def score(self, completions: list[str], references: list[str | None]) -> Scores: ...
+    def score_tokens(
+        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: list[str | None]
+    ) -> Scores: ...
+    def start(self, completions: list[str], references: list[str | None], done: Callable[[], object]) -> Call: ...
+    def start_tokens(
+        self,
+        token_ids: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        references: list[str | None],
+        done: Callable[[], object],
+    ) -> Call: ...
+    def server_info(self) -> tuple[str, list[str], int, int, list[tuple[str, str]], int]: ...
+    def close(self) -> None: ...
 
 def serve(
     ready: Callable[[str], object],

@@ -42,7 +42,7 @@ def run_eval(context: RunContext, stage: EvalStage) -> dict[str, float]:
         for start in range(0, len(tasks), _CHUNK):
             part = tasks[start : start + _CHUNK]
             groups += context.generator.generate(
-                [context.prompt_ids(task, stage) for task in part],
+                context.prompt_ids(part, stage),
                 group_size=stage.samples,
                 sampling=sampling,
                 seed=derive_seed(context.recipe.seed, stage.name, "sample"),

@@ -53,7 +53,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 picked = [tasks[i] for i in order(len(tasks), prompt_order, run.position, stage.prompts_per_step)]
                 with timer.phase("generate"):
                     groups = context.generator.generate(
-                        [context.prompt_ids(task, stage) for task in picked],
+                        context.prompt_ids(picked, stage),
                         group_size=stage.group_size,
                         sampling=sampling,
                         seed=derive_seed(context.recipe.seed, stage.name, "sample", run.step),
@@ -77,6 +77,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 "frac_zero_variance": _zero_variance(batch, advantages),
                 "tokens_per_s": tokens / timer.total(),
                 **timer.metrics(),
+                **run.take_checkpoint_time(),
                 "peak_memory_bytes": float(peak_memory_bytes()),
             }
             row = {"stage": stage.name, "kind": "grpo", "step": step, "time_s": context.seconds[stage.name]}

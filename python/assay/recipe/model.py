@@ -58,4 +58,9 @@ def tokenizer_json(tokenizer: Any, folder: Path) -> Path:
     if not getattr(tokenizer, "is_fast", False):
         raise InvalidInputError("model: its tokenizer has no tokenizer.json; rewards from token ids need one")
     tokenizer.save_pretrained(folder)
-    return folder / "tokenizer.json"
+    file = folder / "tokenizer.json"
+    source = Path(str(tokenizer.name_or_path)) / "tokenizer.json"
+    if source.is_file():
+        # A reward server knows a tokenizer by its bytes, and writing it anew may change their order.
+        file.write_bytes(source.read_bytes())
+    return file

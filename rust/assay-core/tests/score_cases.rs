@@ -14,13 +14,13 @@ fn number(value: f64) -> Value {
 
 /// What a scored row comes to.
 fn score(row: &Value) -> Result<Value> {
-    let scorer = Scorer::new(RewardSpec::from_json(&row["spec"].to_string())?)?;
+    let spec = RewardSpec::from_json(&row["spec"].to_string())?;
     let item = Item {
         completion: row["completion"].as_str().unwrap_or_default(),
         reference: row["reference"].as_str(),
         prompt: None,
     };
-    let scores = scorer.score(&[item])?;
+    let scores = Scorer::new(spec)?.score(&[item])?;
     let values = |(name, values): &(String, Vec<f64>)| (name.clone(), number(values[0]));
     Ok(serde_json::json!({
         "total": number(scores.total[0]),

@@ -9,6 +9,7 @@
 
 mod arrays;
 mod batch;
+mod client;
 mod errors;
 mod pool;
 mod score;
@@ -28,6 +29,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<score::Scorer>()?;
     module.add_class::<score::Scores>()?;
     module.add_function(wrap_pyfunction!(score::parse_spec, module)?)?;
+    module.add_class::<client::RemoteScorer>()?;
+    module.add_class::<client::Call>()?;
     module.add_function(wrap_pyfunction!(serve::serve, module)?)?;
     module.add_class::<batch::SamplingBatcher>()?;
     module.add_function(wrap_pyfunction!(batch::group_advantages, module)?)?;

@@ -141,8 +141,8 @@ impl Extraction {
 #[pyfunction]
 #[pyo3(signature = (gold, answer, *, kind = "auto", tolerance = None, units = "ignore", profile = None))]
 pub(crate) fn verify(
-    gold: &Bound<'_, PyString>,
-    answer: &Bound<'_, PyString>,
+    gold: Bound<'_, PyString>,
+    answer: Bound<'_, PyString>,
     kind: &str,
     tolerance: Option<&Bound<'_, PyAny>>,
     units: &str,
@@ -187,7 +187,7 @@ pub(crate) fn verify(
 #[pyfunction]
 #[pyo3(signature = (completion, *, profile = "r1"))]
 pub(crate) fn extract(
-    completion: &Bound<'_, PyString>,
+    completion: Bound<'_, PyString>,
     profile: &str,
 ) -> PyResult<Option<Extraction>> {
     let py = completion.py();

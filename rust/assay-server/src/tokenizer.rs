@@ -23,10 +23,15 @@ impl Tokenizer {
         })?;
         Ok(Self {
             name: path.display().to_string(),
-            sha256: hex(&Sha256::digest(&json)),
+            sha256: sha256(&json),
             json,
         })
     }
+}
+
+/// Lower-case hex SHA-256, the name of content on the wire.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

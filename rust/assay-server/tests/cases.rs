@@ -1,4 +1,5 @@
 //! Every row of `tests/cases/score.jsonl` scores the same over the network as in the core, bit for bit.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 

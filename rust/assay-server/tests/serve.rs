@@ -1,4 +1,5 @@
 //! The service on loopback: what comes back, what is refused and how, health, and stopping.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,86 @@ def test_child_processes(server: Any, method: str) -> None:
     process.join()
     # And the parent's connection still works.
     assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_fork_while_other_threads_score(server: Any) -> None:
+    """A child that is forked in the middle of a call has connections of its own, and hangs on no lock of its parent."""
+    remote = assay.connect(server.address, "accuracy")
+    stop = threading.Event()
+
+    def load() -> None:
+        while not stop.is_set():
+            assert remote.score(["4"] * 300, ["4"] * 300).total.sum() == 300
+
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    with ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(load) for _ in range(3)]
+        try:
+            for _ in range(10):
+                process = context.Process(target=child, args=(remote, queue))
+                process.start()
+                assert queue.get(timeout=60) == [1.0, 0.0]
+                process.join()
+        finally:
+            stop.set()
+        for future in running:
+            future.result()
+
+
+def test_chat_messages(server: Any) -> None:
+    completions = [[{"role": "assistant", "content": "It is 4."}], "It is 5."]
+    local = assay.Scorer("accuracy").score(completions, ["4", "4"])
+    assert assay.connect(server.address, "accuracy").score(completions, ["4", "4"]).to_list() == local.to_list()
+
+
+def test_cancelling_a_task(server: Any) -> None:
+    remote = assay.connect(server.address, "accuracy")
+
+    async def give_up() -> None:
+        task = asyncio.create_task(remote.ascore(["x" * 10_000] * 5000, ["4"] * 5000))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(give_up())
+    assert remote.score(["4"], ["4"]).total.tolist() == [1.0]
+
+
+def test_several_servers_share_the_work_and_one_may_die(serving: Any) -> None:
+    rows = [str(index) for index in range(5000)]
+    expected = assay.Scorer("accuracy").score(rows, ["7"] * 5000).total.tobytes()
+    with serving() as first, serving() as second:
+        remote = assay.connect([first.address, second.address], "accuracy")
+        assert remote.score(rows, ["7"] * 5000).total.tobytes() == expected
+        first.process.kill()
+        first.process.wait(30)
+        for _ in range(5):
+            assert remote.score(rows, ["7"] * 5000).total.tobytes() == expected
+        second.process.kill()
+        second.process.wait(30)
+        with pytest.raises(assay.UnavailableError, match=f"{first.address},{second.address}"):
+            remote.score(rows, ["7"] * 5000)
+
+
+def test_raw_messages_over_grpc(server: Any) -> None:
+    """Whoever wants bare stubs uses grpc and the generated messages."""
+    import grpc
+
+    from assay.client._pb import reward_pb2, spec_pb2
+
+    spec = spec_pb2.RewardSpec(components=[spec_pb2.Component(accuracy=spec_pb2.Accuracy())])
+    request = reward_pb2.ScoreRequest(spec=spec, items=[reward_pb2.Item(id="a", text="It is 4.", reference="4")])
+    with grpc.insecure_channel(server.address) as channel:
+        score = channel.unary_unary(
+            "/assay.v1.RewardService/Score",
+            request_serializer=reward_pb2.ScoreRequest.SerializeToString,
+            response_deserializer=reward_pb2.ScoreResponse.FromString,
+        )
+        response = score(request, timeout=30)
+    assert [(result.id, result.scored.total) for result in response.results] == [("a", 1.0)]
 
 
 def test_pickle(server: Any) -> None:

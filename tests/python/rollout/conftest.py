@@ -1,26 +1,18 @@
-import importlib.util
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
-FAKE = Path(__file__).with_name("fake_sglang.py")
+# Test folders are not packages; the fake server's modules lie beside the tests.
+sys.path.insert(0, str(Path(__file__).parent))
 
-
-def load_fake():
-    """The fake server's module; test folders are not packages, so it is loaded by its path."""
-    if "fake_sglang" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("fake_sglang", FAKE)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["fake_sglang"] = module
-        spec.loader.exec_module(module)
-    return sys.modules["fake_sglang"]
+import fake_sglang
 
 
 @pytest.fixture(scope="session")
 def fake_module():
-    return load_fake()
+    return fake_sglang
 
 
 @pytest.fixture
@@ -32,12 +24,12 @@ def model_path(tmp_path):
 
 
 @pytest.fixture
-def fake_server(model_path, fake_module):
+def fake_server(model_path):
     """Starts fake servers, and ends them after the test."""
     started = []
 
     def start(**options):
-        started.append(fake_module.FakeSGLang(model_path, **options))
+        started.append(fake_sglang.FakeSGLang(model_path, **options))
         return started[-1]
 
     yield start

@@ -5,11 +5,7 @@ and of the weights, so a test can compute what any completion must be, however i
 """
 
 import argparse
-import base64
-import hashlib
-import io
 import json
-import pickle
 import socket
 import sys
 import threading
@@ -19,6 +15,8 @@ from collections import defaultdict, deque
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from fake_weights import checksums, join, read_bucket, receive
 
 VOCABULARY = 128
 EOS = 0
@@ -56,15 +54,6 @@ def completion(prompt: list[int], index: int, length: int) -> list[int]:
     return ids[len(prompt) :]
 
 
-class Unpickler(pickle.Unpickler):
-    """Like SGLang's: only tensors, containers and plain namespaces."""
-
-    def find_class(self, module, name):
-        if module not in ALLOWED or name in {"eval", "exec", "getattr", "open"}:
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
-        return super().find_class(module, name)
-
-
 class Request:
     def __init__(self, rid):
         self.rid = rid
@@ -78,7 +67,17 @@ class Request:
 class FakeSGLang:
     """One server. ``faults`` are taken in order by ``/generate`` calls, ``refuse[path]`` by calls of that path."""
 
-    def __init__(self, model_path, *, port=0, token_delay_s=0.0, deterministic=False, sessions=True, weights=None):
+    def __init__(
+        self,
+        model_path,
+        *,
+        port=0,
+        label="default",
+        token_delay_s=0.0,
+        deterministic=False,
+        sessions=True,
+        weights=None,
+    ):
         self.model_path = str(model_path)
         self.token_delay_s = token_delay_s
         self.deterministic = deterministic
@@ -95,6 +94,7 @@ class FakeSGLang:
         self.groups = {}
         self.lie = None
         self.port = port
+        self.first_label = label
         self.start()
 
     # -- life
@@ -104,7 +104,7 @@ class FakeSGLang:
         self.running = {}
         self.paused = None
         self.session = False
-        self.label = "default"
+        self.label = self.first_label
         self.weights = dict(self.initial)
         self.connections = set()
         self.dead = False
@@ -164,7 +164,13 @@ class FakeSGLang:
             self.running[rid] = request
             self.most_running = max(self.most_running, len(self.running))
         try:
-            finish = self.sample(request, ids, parameters, fault)
+            limit = parameters["max_new_tokens"]
+            finish = self.sample(request, ids, parameters, limit // 2 if fault in ("abort", "crash") else limit)
+            if fault == "crash":
+                self.crash()
+            elif fault == "abort" and finish["type"] == "length":
+                self.disturbed += 1
+                finish = {"type": "abort", "message": "Aborted", "status_code": None, "err_type": None}
         finally:
             with self.lock:
                 self.running.pop(rid, None)
@@ -173,10 +179,9 @@ class FakeSGLang:
             return None
         return 200, self.answer(request, len(ids), finish, fault)
 
-    def sample(self, request, ids, parameters, fault):
+    def sample(self, request, ids, parameters, limit):
         index = int(request.rid.split("_t")[1].split("_r")[0])
         stops = {*parameters.get("stop_token_ids", ()), EOS}
-        limit = parameters["max_new_tokens"]
         while len(request.output) < limit:
             if self.token_delay_s:
                 time.sleep(self.token_delay_s)
@@ -184,15 +189,8 @@ class FakeSGLang:
                 self.lock.wait_for(lambda: self.paused in {None, "abort"} or request.aborted or self.dead)
                 if self.dead:
                     return None
-                if fault == "abort" and len(request.output) == limit // 2:
-                    request.aborted = True
-                    self.disturbed += 1
                 if request.aborted:
                     return {"type": "abort", "message": "Aborted", "status_code": None, "err_type": None}
-                if fault == "crash" and len(request.output) == limit // 2:
-                    threading.Thread(target=self.crash).start()
-                    self.lock.wait_for(lambda: self.dead)
-                    return None
                 token = token_after(ids + request.output, index)
                 request.output.append(token)
                 request.logprobs.append(logprob_of(token, self.scale))
@@ -296,12 +294,7 @@ class FakeSGLang:
         return 200, {"success": True, "message": "Success"}
 
     def do_update_weights_from_tensor(self, body):
-        payload = base64.b64decode(body["serialized_named_tensors"][0])
-        content = Unpickler(io.BytesIO(payload)).load()
-        loaded = []
-        for meta in content["metadata"]:
-            part = content["flattened_tensor"][meta.start_idx : meta.end_idx]
-            loaded.append((meta.name, part.view(meta.dtype).reshape(meta.shape).clone()))
+        loaded = read_bucket(body["serialized_named_tensors"][0])
         return self.load(loaded, body)
 
     def do_update_weights_from_disk(self, body):
@@ -314,45 +307,20 @@ class FakeSGLang:
             return 400, {"success": False, "message": "Failed to get weights iterator: no safetensors"}
         return self.load(loaded, body, session=False)
 
-    def do_init_weights_update_group(self, body):
-        from datetime import timedelta
-
-        from torch.distributed import distributed_c10d as c10d
-
-        timeout = timedelta(seconds=20)
-        rank, world, name = body["rank_offset"], body["world_size"], body["group_name"]
-        address = f"tcp://{body['master_address']}:{body['master_port']}"
-        store, *_ = next(c10d.rendezvous(address, rank, world, timeout=timeout))
-        store = c10d.PrefixStore(name, store)
-        group, _ = c10d._new_process_group_helper(
-            world, rank, [], c10d.Backend(body["backend"]), store, group_name=name, timeout=timeout
-        )
-        c10d._world.pg_group_ranks[group] = {member: member for member in range(world)}
-        self.groups[name] = group
-        return 200, {"success": True, "message": "Succeeded to initialize custom process group."}
-
     def do_destroy_weights_update_group(self, body):
         import torch.distributed as dist
 
         dist.destroy_process_group(self.groups.pop(body["group_name"]))
         return 200, {"success": True, "message": "Succeeded to destroy custom process group."}
 
-    def do_update_weights_from_distributed(self, body):
-        import torch
-        import torch.distributed as dist
+    def do_init_weights_update_group(self, body):
+        self.groups[body["group_name"]] = join(body)
+        return 200, {"success": True, "message": "Succeeded to initialize custom process group."}
 
+    def do_update_weights_from_distributed(self, body):
         if not self.session:
             return 400, {"success": False, "message": "must run between begin_weight_update() and end_weight_update()"}
-        dtypes = [getattr(torch, name) for name in body["dtypes"]]
-        sizes = [torch.Size(s).numel() * d.itemsize for s, d in zip(body["shapes"], dtypes, strict=True)]
-        flat = torch.empty(sum(sizes), dtype=torch.uint8)
-        dist.broadcast(flat, src=0, group=self.groups[body["group_name"]])
-        parts = flat.split(sizes)
-        loaded = [
-            (name, part.view(dtype).reshape(shape))
-            for name, part, dtype, shape in zip(body["names"], parts, dtypes, body["shapes"], strict=True)
-        ]
-        return self.load(loaded, body)
+        return self.load(receive(body, self.groups[body["group_name"]]), body)
 
     def load(self, loaded, body, *, session=True):
         if session and self.sessions and not self.session:
@@ -373,35 +341,7 @@ class FakeSGLang:
         return 200, {"success": True, "message": "Success", "num_paused_requests": 0}
 
     def do_weights_checker(self, _):
-        checksums = {}
-        for name, parts in fused(self.weights).items():
-            hasher = hashlib.sha256()
-            for part in parts:
-                hasher.update(raw(part))
-            if "embed_tokens" in name:  # rows are rounded up to a multiple of 64 and filled with zeros
-                hasher.update(bytes(-parts[0].shape[0] % 64 * parts[0][0].nbytes))
-            checksums[name] = hasher.hexdigest()[:16]
-        return 200, {"success": True, "message": "Success.", "ranks": [{"checksums": checksums}]}
-
-
-def raw(tensor):
-    import torch
-
-    return tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()
-
-
-def fused(weights):
-    """The server's own tensors: query, key and value as one, gate and up as one."""
-    merged = {}
-    for name in weights:
-        for whole, parts in (("qkv_proj", ("q_proj", "k_proj", "v_proj")), ("gate_up_proj", ("gate_proj", "up_proj"))):
-            if any(f".{part}." in name for part in parts):
-                base = next(part for part in parts if f".{part}." in name)
-                merged[name.replace(base, whole)] = [weights[name.replace(base, part)] for part in parts]
-                break
-        else:
-            merged[name] = [weights[name]]
-    return merged
+        return 200, {"success": True, "message": "Success.", "ranks": [{"checksums": checksums(self.weights)}]}
 
 
 def handler(fake):
@@ -457,12 +397,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model-path", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--weight-version", default="default")
     parser.add_argument("--fail", action="store_true")
     arguments, _ = parser.parse_known_args()
     print("fake sglang starts:", *sys.argv[1:], flush=True)
     if arguments.fail:
         sys.exit("cannot start: no such model")
-    fake = FakeSGLang(arguments.model_path, port=arguments.port, token_delay_s=0.002)
+    fake = FakeSGLang(arguments.model_path, port=arguments.port, label=arguments.weight_version, token_delay_s=0.002)
     while not fake.dead:
         time.sleep(0.05)
 

@@ -25,7 +25,9 @@ def options(tmp_path, model_path):
     package = tmp_path / "site" / "sglang"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
-    (package / "launch_server.py").write_text(f"import runpy\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n")
+    (package / "launch_server.py").write_text(
+        f"import runpy, sys\nsys.path.insert(0, {str(FAKE.parent)!r})\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
+    )
 
     def make(**changes):
         return LaunchOptions(
@@ -50,12 +52,12 @@ def group_is_gone(group):
 
 
 def test_the_command(options):
-    command = options(dtype="float32", tp_size=2, arguments=("--dtype", "auto")).command(30001)
+    command = options(dtype="float32", tp_size=2, arguments=("--dtype", "auto")).command(30001, "start-1")
     text = " ".join(command)
     assert command[:3] == [sys.executable, "-m", "sglang.launch_server"]
-    assert "--host 127.0.0.1 --port 30001 --tp 2 --dtype float32 --dtype auto" in text
+    assert "--host 127.0.0.1 --port 30001 --tp 2 --dtype float32 --weight-version start-1 --dtype auto" in text
     assert "--device" not in text
-    assert "--device cpu --attention-backend torch_native" in " ".join(options(device="cpu").command(1))
+    assert "--device cpu --attention-backend torch_native" in " ".join(options(device="cpu").command(1, "x"))
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,14 @@ def test_up_back_and_down(options, fake_module):
     assert server.log.read_text().count("fake sglang starts") == 2
     with pytest.raises(UnavailableError, match="was closed"):
         server.wait_ready()
+    server.close()
+
+
+def test_a_stranger_on_the_port_is_not_taken_for_the_server(options, fake_server):
+    stranger = fake_server()
+    server = LocalServer(options(port=stranger.port, arguments=("--fail",), max_restarts=1000))
+    with pytest.raises(UnavailableError, match="is not ready"):
+        server.wait_ready(1.0)
     server.close()
 
 

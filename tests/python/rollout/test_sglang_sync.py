@@ -374,6 +374,17 @@ def processes(model_path):
         process.wait()
 
 
+@pytest.fixture(params=["alone", "beside the learner's own group"])
+def default_group(request):
+    if request.param == "alone":
+        yield
+        return
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("default_group")
 def test_distributed(processes, fake_module):
     sync = SyncOptions(path="distributed", bucket_bytes=600, verify="always", group_timeout_s=30)
     with SGLangGenerator(processes, sync=sync) as generator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.2
 _LOG_TAIL_BYTES = 2000
+_PORTS = range(20000, 32768)
 
 # SGLang on a CPU without AMX: torch's own attention and sampler. `--sleep-on-idle` because its scheduler otherwise
 # burns a core while it waits, and PASSIVE because OpenMP threads that spin on shared cores stall each other.
@@ -41,7 +44,7 @@ class LaunchOptions:
     Attributes:
         model_path: Folder (Hugging Face layout) or hub name of the model.
         host: Address to listen on.
-        port: Port to listen on; 0 picks a free one.
+        port: Port to listen on; 0 picks a free one below those that systems hand out by themselves.
         device: ``"cuda"``, or ``"cpu"`` for SGLang's torch-native path.
         dtype: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         tp_size: Tensor-parallel ranks.
@@ -74,11 +77,12 @@ class LaunchOptions:
         if self.tp_size < 1:
             raise InvalidInputError(f"launch.tp_size is {self.tp_size}: give at least 1")
 
-    def command(self, port: int) -> list[str]:
-        """The command line that starts the server on ``port``."""
+    def command(self, port: int, label: str) -> list[str]:
+        """The command line that starts the server on ``port``, with ``label`` for the weights it starts with."""
         return [
             *(self.python, "-m", "sglang.launch_server", "--model-path", self.model_path),
             *("--host", self.host, "--port", str(port), "--tp", str(self.tp_size), "--dtype", self.dtype),
+            *("--weight-version", label),
             *(_CPU_ARGUMENTS if self.device == "cpu" else ()),
             *self.arguments,
         ]
@@ -105,7 +109,9 @@ class LocalServer:
         directory.mkdir(parents=True, exist_ok=True)
         self.log = directory / f"server-{port}.log"
         self.restarts = 0
-        self._command = options.command(port)
+        self._label = f"start-{uuid.uuid4().hex[:8]}"
+        self._met = False
+        self._command = options.command(port, self._label)
         self._client = SGLangClient(self.url)
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -141,7 +147,11 @@ class LocalServer:
         """
         if self._failure is not None:
             raise UnavailableError(self._failure)
-        return self._process.poll() is None and self._client.ready()
+        if self._process.poll() is not None or not self._client.ready():
+            return False
+        # While a server restarts, another program may have taken its port: weights must not go there.
+        self._met = self._met or self._client.weight_version() == self._label
+        return self._met
 
     def tail(self) -> str:
         """The end of its log."""
@@ -173,6 +183,7 @@ class LocalServer:
     def _start(self) -> subprocess.Popen[bytes]:
         guard = Path(__file__).with_name("guard.py")
         defaults = _CPU_ENVIRONMENT if self.options.device == "cpu" else {}
+        self._met = False
         environment = {**os.environ, **defaults, **self.options.environment}
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the command is the operator's own
@@ -224,9 +235,12 @@ def serve(options: LaunchOptions, *, announce: bool = True) -> None:
 
 
 def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    # Outside the range from which systems choose ports for whoever asks for any, or a restart could find its port gone.
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise UnavailableError(f"no port from {_PORTS.start} to {_PORTS.stop - 1} is free on {host}")
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

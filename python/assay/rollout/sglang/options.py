@@ -27,7 +27,8 @@ class SyncOptions:
             weights; sampled tokens stay), ``abort`` (they come back unfinished and are sent again to be continued), or
             ``in_place`` (they go on with the cache of the old weights, so their further log-probabilities only come
             close to what the new weights alone would give).
-        bucket_bytes: Most bytes copied and sent at once.
+        bucket_bytes: Most bytes copied and sent at once (a tensor at least); ``value`` and bringing back a server after
+            ``distributed`` send at most 64 MiB at once.
         verify: Compare checksums of the servers' weights after the ``first`` sync, ``always`` or ``never``.
         keep: Keep a copy of what was sent (one model in host memory; on disk for ``disk``), so that a server that
             restarts is brought back to it. Without it a restarted server ends the run.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_REQUEST_BYTES = 64 * 2**20
+
 
 class TransferPath(Protocol):
     """One way for weights to reach servers that are paused.
@@ -65,13 +67,15 @@ class TensorPath:
     def __init__(self, options: SyncOptions, *, shared: bool) -> None:
         self._options = options
         self._shared = shared
+        # Inside a request the bytes exist several times on both sides (pickle, base64, JSON).
+        self._bucket_bytes = options.bucket_bytes if shared else min(options.bucket_bytes, _REQUEST_BYTES)
         self._kept: list[Bucket] = []
 
     def send(self, targets: Sequence[Target], label: str, named: Iterable[tuple[str, Tensor]]) -> tuple[int, int]:
         """See ``TransferPath``."""
         self._kept = []
         count = size = 0
-        for shard, last in _marked(shards(named, self._options.bucket_bytes)):
+        for shard, last in _marked(shards(named, self._bucket_bytes)):
             bucket = flatten(shard)
             self._update(targets, bucket, label if last else None)
             count += len(bucket.names)
@@ -84,8 +88,9 @@ class TensorPath:
         """See ``TransferPath``."""
         if not self._kept:
             raise UnavailableError("the last weights were not kept (sync.keep is false): push new ones")
-        for bucket, last in _marked(self._kept):
-            self._update([target], bucket, label if last else None)
+        named = (pair for bucket in self._kept for pair in bucket.tensors())
+        for shard, last in _marked(shards(named, self._bucket_bytes)):
+            self._update([target], flatten(shard), label if last else None)
 
     def close(self) -> None:
         """See ``TransferPath``."""

@@ -41,6 +41,12 @@ class Bucket:
     dtype: torch.dtype
     data: Tensor
 
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """The tensors by name, as views of the data."""
+        sizes = [shape.numel() * self.dtype.itemsize for shape in self.shapes]
+        for name, shape, part in zip(self.names, self.shapes, self.data.split(sizes), strict=True):
+            yield name, part.view(self.dtype).reshape(shape)
+
 
 def checkpoint_tensors(named: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
     """The tensors as a Hugging Face checkpoint names and cuts them, which is what a server's loader reads.

@@ -30,7 +30,7 @@ use parse::{ParseError, ParseOptions, Parsed};
 pub struct Gold {
     text: Box<str>,
     options: Options,
-    parsed: std::result::Result<Parsed, ParseError>,
+    parsed: Result<Parsed, ParseError>,
 }
 
 impl Gold {
@@ -76,7 +76,7 @@ impl Gold {
     }
 }
 
-fn read(text: &str, options: &Options) -> std::result::Result<Parsed, ParseError> {
+fn read(text: &str, options: &Options) -> Result<Parsed, ParseError> {
     parse::parse(text, &ParseOptions { kind: options.kind })
 }
 

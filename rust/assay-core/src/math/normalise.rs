@@ -54,6 +54,8 @@ pub(crate) fn fold(text: &str) -> Folded<'_> {
         } else if c.is_ascii() {
             out.push(c);
             continue;
+        } else if c == '，' && is_digit_beside(&out, text, at) {
+            out.push(',');
         } else if !is_invisible(c) {
             push_folded(&mut out, c);
         }
@@ -148,6 +150,13 @@ fn raised(c: char) -> (Script, Option<char>) {
     } else {
         (Script::None, None)
     }
+}
+
+/// Whether the sign at `at` stands directly between digits.
+fn is_digit_beside(out: &str, text: &str, at: usize) -> bool {
+    let digit = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
+    let next = text.get(at..).and_then(|rest| rest.chars().nth(1));
+    out.ends_with(digit) && next.is_some_and(digit)
 }
 
 /// Characters that leave no mark and reorder nothing.

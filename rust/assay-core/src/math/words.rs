@@ -12,6 +12,9 @@ const MAX_WORDS: usize = 40;
 ///
 /// Reads `twenty-one`, `three hundred and five`, `two thirds`, `one and a half`, `minus three point one four`.
 pub(crate) fn english(text: &str) -> Option<(Expr, &str)> {
+    if let Some(rest) = text.strip_prefix("half") {
+        return rest.trim().is_empty().then(|| (divide(UBig::ONE, 2), ""));
+    }
     let mut words = Words::new(text)?;
     let negative = words.eat(&["minus", "negative"]);
     let whole = words.whole()?;
@@ -78,7 +81,11 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn new(text: &'a str) -> Option<Self> {
-        let starts = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+        let first = text.split([' ', '-']).next().unwrap_or("");
+        let starts = small(first).is_some() || matches!(first, "a" | "an" | "minus" | "negative");
+        if !starts {
+            return None;
+        }
         let mut words = Vec::new();
         let mut end = 0;
         for piece in text.split_inclusive([' ', '-']) {
@@ -91,7 +98,7 @@ impl<'a> Words<'a> {
                 return None;
             }
         }
-        starts.then_some(Self { text, words, at: 0 })
+        Some(Self { text, words, at: 0 })
     }
 
     fn word(&self) -> &'a str {

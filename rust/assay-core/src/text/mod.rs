@@ -6,9 +6,11 @@
 mod language;
 mod layout;
 mod length;
+mod readability;
 mod repetition;
 
 pub use language::{Language, Mixed, Mixing, language, mixing};
 pub use layout::{format, tags};
 pub use length::{Cosine, SoftOverlong, characters, cosine, soft_overlong, words};
+pub use readability::{LONGEST_LINE, LONGEST_WORD, Readability, readability, readability_report};
 pub use repetition::{Repetition, repetition_tokens, repetition_words};

@@ -218,7 +218,9 @@ impl Lexer<'_> {
     fn word(&mut self) {
         let end = self.span(|byte| byte.is_ascii_alphabetic());
         let run = self.source.get(self.at..end).unwrap_or("");
-        if run.len() == 1 {
+        if matches!(run, "x" | "X") && self.is_scientific(end) {
+            self.push(Kind::Times, end);
+        } else if run.len() == 1 {
             self.push(Kind::Letter, end);
         } else if let Some(kind) = word::keyword(run) {
             self.push(kind, end);
@@ -231,6 +233,16 @@ impl Lexer<'_> {
         } else {
             self.push(Kind::Word, end);
         }
+    }
+
+    /// `1.2 x 10^5`: the letter is a times sign.
+    fn is_scientific(&self, end: usize) -> bool {
+        let after = self.source.get(end..).unwrap_or("").trim_start_matches(' ');
+        after.starts_with("10^")
+            && self
+                .tokens
+                .last()
+                .is_some_and(|last| last.kind == Kind::Digits)
     }
 
     /// A run of letters beyond ASCII, cut at the Chinese conjunctions; or one sign.
@@ -300,6 +312,8 @@ impl Lexer<'_> {
             Command::Token(kind) => {
                 self.push_span(kind, start, self.at);
             }
+            // `1,\!000` closes the gap after a comma: the digits are one number.
+            Command::Skip if name == "!" && self.groups_digits() => {}
             Command::Skip | Command::Wrapper => {}
             Command::Thin => self.blank(Gap::Thin),
             Command::Blank => self.blank(Gap::Blank),
@@ -379,6 +393,22 @@ impl Lexer<'_> {
         if kind.is_some() && content.ends_with([' ', '~']) {
             self.blank(Gap::Blank);
         }
+    }
+
+    /// Turns a comma between digits into a mark of grouping.
+    fn groups_digits(&mut self) -> bool {
+        let next = self.span(|byte| byte == b' ');
+        let rest = self.bytes.get(next..).unwrap_or(&[]);
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count() == 3;
+        let [.., number, comma] = self.tokens.as_mut_slice() else {
+            return false;
+        };
+        if !digits || (number.kind, comma.kind) != (Kind::Digits, Kind::Comma) {
+            return false;
+        }
+        comma.kind = Kind::GroupComma;
+        self.at = next;
+        true
     }
 
     fn blackboard(&mut self) {

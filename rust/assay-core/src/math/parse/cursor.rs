@@ -29,6 +29,8 @@ pub(super) struct Parser<'a> {
     pub(super) bar: bool,
     /// Inside brackets of any kind.
     pub(super) bracketed: bool,
+    /// The text has a letter `j`, so that `i` may be a unit vector.
+    pub(super) vectors: bool,
     /// `e` or `i` is bound by a sum or a relation.
     pub(super) bound: Vec<&'a str>,
     /// Inside an integral: the variable of the differential once it was read.
@@ -63,6 +65,9 @@ impl<'a> Parser<'a> {
             seen: Policy::NONE,
             bar: false,
             bracketed: false,
+            vectors: tokens
+                .iter()
+                .any(|token| token.kind == Kind::Letter && token.text(source) == "j"),
             bound: Vec::new(),
             integral: false,
             differential: None,

@@ -8,8 +8,8 @@ use super::super::ast::{Expr, Number, Value, Written};
 /// Most digits a number read here may have: it fits in 64 bits.
 const MAX_DIGITS: usize = 18;
 
-/// Reads `-12`, `3.50` and `3/4`, nothing else; with the canonical text.
-pub(super) fn number(text: &str) -> Option<(Value, String)> {
+/// Reads `-12`, `3.50`, `3/4` and `1,234`, nothing else; with the canonical text.
+pub(super) fn number(text: &str) -> Option<(Vec<Value>, String)> {
     let text = text.trim_ascii();
     if text.len() > 2 * MAX_DIGITS + 2 {
         return None;
@@ -46,9 +46,42 @@ pub(super) fn number(text: &str) -> Option<(Value, String)> {
                 Box::new(Expr::integer(IBig::from(below))),
             )
         }
+        [b',', ..] => {
+            let values = grouped(negative, unsigned)?;
+            return Some((values, text.to_owned()));
+        }
         _ => return None,
     };
-    Some((Value::Expr(expr), text.to_owned()))
+    Some((vec![Value::Expr(expr)], text.to_owned()))
+}
+
+/// `1,234` in groups of three: a number, and a list unless a group has a leading zero.
+fn grouped(negative: bool, text: &str) -> Option<Vec<Value>> {
+    let mut number = 0_u64;
+    let mut list = Vec::new();
+    let mut ambiguous = true;
+    for (index, group) in text.split(',').enumerate() {
+        let (value, after) = digits(group)?;
+        let fits = if index == 0 {
+            group.len() <= 3 && !group.starts_with('0')
+        } else {
+            group.len() == 3
+        };
+        if !fits || !after.is_empty() || index > 5 {
+            return None;
+        }
+        ambiguous &= !group.starts_with('0');
+        number = number * 1000 + value;
+        list.push(Value::Expr(Expr::integer(signed(
+            value,
+            negative && index == 0,
+        ))));
+    }
+    let mut values = vec![Value::Expr(Expr::integer(signed(number, negative)))];
+    if ambiguous {
+        values.push(Value::List(list));
+    }
+    Some(values)
 }
 
 fn signed(value: u64, negative: bool) -> IBig {

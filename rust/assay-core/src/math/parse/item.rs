@@ -1,6 +1,6 @@
 //! One item of an answer: an expression, a collection, or a relation between them.
 
-use super::super::ast::{Expr, Function, Relation, Value};
+use super::super::ast::{Constant, End, Expr, Function, Relation, Value};
 use super::super::lexer::{Bracket, Kind};
 use super::cursor::{Parser, Term};
 use super::expr::SUM;
@@ -76,20 +76,30 @@ impl Parser<'_> {
 
     /// `a : b : c` after `a`.
     fn ratio(&mut self, first: Value, start: usize) -> Result<Value, ParseError> {
-        if self.peek() != Kind::Colon || self.bar {
+        let to = self.is_to();
+        if !to && (self.peek() != Kind::Colon || self.bar) {
             return Ok(first);
         }
-        if let Some(time) = self.clock(start) {
+        if !to && let Some(time) = self.clock(start) {
             return Ok(time);
         }
         let Value::Expr(first) = first else {
             return Err(self.unexpected());
         };
         let mut parts = vec![first];
-        while self.eat(Kind::Colon) {
+        while self.peek() == Kind::Colon || self.is_to() {
+            self.bump();
             parts.push(self.expr(SUM)?.expr);
         }
         Ok(Value::Ratio(parts))
+    }
+
+    /// `3 to 4`.
+    fn is_to(&self) -> bool {
+        self.peek() == Kind::Word
+            && self.text() == "to"
+            && self.before() == Kind::Digits
+            && self.look(1).kind == Kind::Digits
     }
 
     fn relations(&mut self, first: Value) -> Result<Value, ParseError> {
@@ -251,6 +261,10 @@ fn is_name(value: &Value) -> bool {
 
 /// `x \in A`; `x \notin \{a, b\}` excludes points, `x \notin A` a set.
 fn membership(element: Expr, set: Value, sign: Sign) -> Value {
+    let set = match set {
+        Value::Expr(Expr::Symbol(name)) if &*name == "R" => real_line(),
+        set => set,
+    };
     if !matches!(sign, Sign::NotIn) {
         return Value::Element(element, Box::new(set));
     }
@@ -271,19 +285,15 @@ fn membership(element: Expr, set: Value, sign: Sign) -> Value {
             _ => {}
         }
     }
-    let infinity = || Expr::Constant(super::super::ast::Constant::Infinity);
-    let all = Value::Interval(
-        super::super::ast::End {
-            at: Expr::Neg(Box::new(infinity())),
-            closed: false,
-        },
-        super::super::ast::End {
-            at: infinity(),
-            closed: false,
-        },
-    );
     Value::Element(
         element,
-        Box::new(Value::Difference(Box::new(all), Box::new(set))),
+        Box::new(Value::Difference(Box::new(real_line()), Box::new(set))),
     )
+}
+
+/// `(-\infty, \infty)`.
+pub(super) fn real_line() -> Value {
+    let infinity = || Expr::Constant(Constant::Infinity);
+    let end = |at| End { at, closed: false };
+    Value::Interval(end(Expr::Neg(Box::new(infinity()))), end(infinity()))
 }

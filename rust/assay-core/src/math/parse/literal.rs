@@ -130,6 +130,7 @@ impl Parser<'_> {
         let (tokens, ambiguous) = match (self.look(0).kind, self.look(0).gap) {
             (Kind::GroupComma, _) => (self.run_of_groups(Some(Kind::GroupComma), Gap::None), false),
             (Kind::Comma, Gap::None) => (self.run_of_groups(Some(Kind::Comma), Gap::None), true),
+            (Kind::Prime, Gap::None) => (self.run_of_groups(Some(Kind::Prime), Gap::None), false),
             (Kind::Digits, gap @ (Gap::Thin | Gap::Blank)) => {
                 (self.run_of_groups(None, gap), false)
             }

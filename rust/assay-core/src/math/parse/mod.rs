@@ -68,10 +68,10 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
         return Err(ParseError::new(ParseErrorKind::TooLong, MAX_BYTES));
     }
     if !matches!(options.kind, Kind::Text | Kind::Choice)
-        && let Some((value, canonical)) = fast::number(text)
+        && let Some((readings, canonical)) = fast::number(text)
     {
         return Ok(Parsed {
-            readings: vec![value],
+            readings,
             canonical,
         });
     }

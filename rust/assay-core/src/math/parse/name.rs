@@ -1,6 +1,6 @@
 //! Variables, named numbers, unknown functions, and words.
 
-use super::super::ast::{Constant, Expr, Function};
+use super::super::ast::{Constant, Expr, Function, Relation};
 use super::super::lexer::{Bracket, Gap, Kind, Token};
 use super::cursor::{Parser, Term};
 use super::literal::small_integer;
@@ -68,11 +68,24 @@ impl<'a> Parser<'a> {
     }
 
     fn is_variable(&mut self, letter: &str) -> bool {
-        self.bound.contains(&letter) || self.policy.has(Policy::LETTER)
+        if self.bound.contains(&letter) {
+            return true;
+        }
+        // `e = ..` gives a variable its value; beside `j`, `i` is a vector.
+        let assigned = self.index() == 1 && self.peek() == Kind::Relation(Relation::Equal);
+        let vector = letter == "i" && self.vectors;
+        if assigned || vector {
+            self.second(Policy::LETTER)
+        } else {
+            self.policy.has(Policy::LETTER)
+        }
     }
 
     /// Subscript, primes, arguments.
     fn named(&mut self, first: Expr, kind: Kind) -> Result<Term, ParseError> {
+        if let Some(name) = self.inverse(&first) {
+            return self.applied(Expr::Symbol(name.into()), Kind::Name);
+        }
         let glued =
             kind == Kind::Letter && self.peek() == Kind::Digits && self.look(0).gap == Gap::None;
         let marked = matches!(
@@ -110,6 +123,24 @@ impl<'a> Parser<'a> {
             self.bump();
         }
         self.applied(Expr::Symbol(name.into()), kind)
+    }
+
+    /// `f^{-1}(`: the name of the inverse of a function, if that stands here.
+    fn inverse(&mut self, first: &Expr) -> Option<String> {
+        let Expr::Symbol(name) = first else {
+            return None;
+        };
+        let spelled = self.peek() == Kind::Caret
+            && self.look(1).kind == Kind::Open(Bracket::Group)
+            && self.look(2).kind == Kind::Minus
+            && self.text_of(self.look(3)) == "1"
+            && self.look(4).kind == Kind::Close(Bracket::Group)
+            && self.look(5).kind == Kind::Open(Bracket::Paren);
+        if !spelled || !is_function_letter(name) {
+            return None;
+        }
+        self.skip(5);
+        Some(format!("{name}^{{-1}}"))
     }
 
     /// `C_5^2`, `A_n^k`: with whole numbers or letters above and below, numbers of combinations or permutations.
@@ -205,16 +236,14 @@ impl<'a> Parser<'a> {
             return self.call_with_list(function, 1);
         }
         let letter = symbol.split(['_', '\'']).next().unwrap_or("");
-        let conventional = (letter.len() == 1 && FUNCTION_LETTERS.contains(letter))
-            || matches!(letter, "phi" | "varphi" | "psi" | "Phi");
+        let conventional = is_function_letter(letter);
         // A primed letter, a word, or a capital with several arguments cannot be a factor.
         let several = open.inside.separator
             && (conventional || letter.starts_with(|c: char| c.is_ascii_uppercase()));
         let certain = symbol.contains('\'')
             || matches!(kind, Kind::Word | Kind::Name | Kind::Text)
             || several;
-        let defines = self.at(open.partner as usize + 1).kind
-            == Kind::Relation(super::super::ast::Relation::Equal)
+        let defines = self.at(open.partner as usize + 1).kind == Kind::Relation(Relation::Equal)
             && self.index() <= 2;
         let apply = if certain {
             true
@@ -268,6 +297,7 @@ impl<'a> Parser<'a> {
     pub(super) fn is_word_operator(&self) -> bool {
         let token = self.look(0);
         match (token.kind, self.text()) {
+            (Kind::Word, "to") => self.before() == Kind::Digits,
             (Kind::Word, "in") => matches!(
                 self.look(1).kind,
                 Kind::Open(_) | Kind::Blackboard | Kind::Emptyset
@@ -295,7 +325,11 @@ impl<'a> Parser<'a> {
         let after_word = last.is_some_and(|last| word(last.kind, self.text_of(last)));
         let here = word(token.kind, self.text());
         let letters = |kind| matches!(kind, Kind::Letter | Kind::Word | Kind::Text);
-        (token.gap != Gap::None && (after_word || here && letters(before))) || (here && after_word)
+        // Chinese words need no blank.
+        let foreign = last.is_some_and(|last| after_word && !self.text_of(last).is_ascii());
+        (token.gap != Gap::None && (after_word || here && letters(before)))
+            || (here && after_word)
+            || foreign
     }
 
     fn before_is_set(&self) -> bool {
@@ -304,6 +338,11 @@ impl<'a> Parser<'a> {
             Kind::Close(Bracket::Paren | Bracket::Square | Bracket::Reversed | Bracket::Brace)
         )
     }
+}
+
+fn is_function_letter(name: &str) -> bool {
+    (name.len() == 1 && FUNCTION_LETTERS.contains(name))
+        || matches!(name, "phi" | "varphi" | "psi" | "Phi")
 }
 
 /// Whether a run of letters is a product of variables rather than a word.

@@ -170,6 +170,13 @@ fn also(value: &Value) -> Option<Value> {
             let whole = line.len() == rows.iter().map(Vec::len).sum::<usize>() && line.len() > 1;
             whole.then(|| Value::Tuple(line.into_iter().cloned().map(Value::Expr).collect()))
         }
+        // A labelled point: `A(1, 2)`.
+        Value::Expr(Expr::Apply(name, arguments)) => {
+            let label = arguments.len() > 1
+                && name.len() == 1
+                && name.bytes().all(|byte| byte.is_ascii_uppercase());
+            label.then(|| Value::Tuple(arguments.iter().cloned().map(Value::Expr).collect()))
+        }
         Value::All(parts) => indexed(parts),
         _ => None,
     }

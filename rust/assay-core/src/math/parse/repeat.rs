@@ -22,7 +22,14 @@ impl Parser<'_> {
         if !decimal {
             return Ok(None);
         }
+        if self.peek() == Kind::Overline && !self.text().starts_with('\\') && places == 0 {
+            return Err(self.error(ParseErrorKind::MalformedNumber));
+        }
         match self.peek() {
+            Kind::Overline if !self.text().starts_with('\\') => {
+                let text = self.overlined_digits();
+                Ok(Some(repeating(digits, places, &text)))
+            }
             Kind::Overline => {
                 self.bump();
                 let text = self.digit_group()?;
@@ -63,6 +70,23 @@ impl Parser<'_> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// `0.1\u{305}6\u{305}` with a combining bar over each digit, from the first bar: the repetend after the first digit.
+    fn overlined_digits(&mut self) -> String {
+        let first = self.text_of(self.at(self.index() - 1));
+        let first = first.get(first.len() - 1..).unwrap_or("").to_owned();
+        let mut text = String::new();
+        self.bump();
+        while self.peek() == Kind::Digits
+            && self.look(1).kind == Kind::Overline
+            && self.text().len() == 1
+        {
+            text.push_str(self.text());
+            self.skip(2);
+        }
+        text.push_str(&first);
+        text
     }
 
     /// `{142857}` or one digit.

@@ -13,7 +13,9 @@ impl Parser<'_> {
         match token.kind {
             Kind::Emptyset | Kind::Blackboard => true,
             Kind::Open(Bracket::Brace) => true,
-            Kind::Open(Bracket::Group) => token.inside.separator || token.inside.set,
+            Kind::Open(Bracket::Group) => {
+                token.inside.separator || token.inside.set || token.inside.relation
+            }
             Kind::Open(Bracket::Reversed) => token.partner != 0,
             Kind::Open(Bracket::Paren | Bracket::Square | Bracket::Angle) => {
                 let empty = token.partner as usize == self.index() + 1;
@@ -191,7 +193,7 @@ impl Parser<'_> {
         let open = self.look(0);
         let close = self.at(open.partner as usize).kind;
         let set = matches!(bracket, Bracket::Brace | Bracket::Group);
-        let builder = bracket == Bracket::Brace && open.inside.relation;
+        let builder = set && open.inside.relation;
         let outer = self.bracketed;
         let parts = self.inside(bracket, |parser| {
             parser.bar = builder;

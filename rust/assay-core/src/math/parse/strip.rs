@@ -103,7 +103,10 @@ fn unwrap_command(text: &str) -> Option<&str> {
     // `\boxed{x} , \boxed{y}` closes early; `{1,2}` is a set.
     if close + 1 != inside.len()
         || (name.is_empty()
-            && (inside.contains(',') || inside.contains("\\choose") || inside.contains("\\over")))
+            && (inside.contains([',', '|', ':'])
+                || inside.contains("\\mid")
+                || inside.contains("\\choose")
+                || inside.contains("\\over")))
     {
         return None;
     }

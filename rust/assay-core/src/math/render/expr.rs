@@ -108,7 +108,7 @@ fn bare(out: &mut String, inner: &Expr) {
         }
         Expr::Call(function, arguments) => call(out, *function, arguments),
         Expr::Apply(name, arguments) => {
-            let _ = write!(out, "\\operatorname{{{name}}}");
+            named(out, name, true);
             bracketed(out, arguments);
         }
         Expr::Bind { .. } => bind(out, inner),
@@ -175,8 +175,18 @@ fn product(out: &mut String, factors: &[Expr]) {
 
 /// One letter, a Greek letter, or a name in `\mathit`; subscripts and primes after it.
 pub(super) fn symbol(out: &mut String, name: &str) {
+    named(out, name, false);
+}
+
+/// A variable's name, or a function's, which always stands in `\operatorname`.
+fn named(out: &mut String, name: &str, function: bool) {
     if name.starts_with('\\') {
         out.push_str(name);
+        return;
+    }
+    if let Some(inverted) = name.strip_suffix("^{-1}") {
+        named(out, inverted, false);
+        out.push_str("^{-1}");
         return;
     }
     let primes = name.len() - name.trim_end_matches('\'').len();
@@ -185,7 +195,9 @@ pub(super) fn symbol(out: &mut String, name: &str) {
         Some((base, subscript)) => (base, Some(subscript)),
         None => (plain, None),
     };
-    if is_greek(base) {
+    if function {
+        let _ = write!(out, "\\operatorname{{{base}}}");
+    } else if is_greek(base) {
         let _ = write!(out, "\\{base}");
     } else if base.len() == 1 && !matches!(base, "e" | "i") {
         out.push_str(base);
@@ -198,6 +210,7 @@ pub(super) fn symbol(out: &mut String, name: &str) {
     out.extend(std::iter::repeat_n('\'', primes));
 }
 
+/// Whether a name is a letter that LaTeX writes as a command.
 pub(in crate::math) fn is_greek(name: &str) -> bool {
     const NAMES: &[&str] = &[
         "alpha",

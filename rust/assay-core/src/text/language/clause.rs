@@ -211,8 +211,9 @@ impl Clause {
         }
         self.lower.clear();
         self.lower.extend(word.chars().flat_map(char::to_lowercase));
-        // `don't` is looked up as `don`, `l'eau` as `l`: what stands before an apostrophe is the inflected part.
-        let stem = self.lower.split(['\'', '’']).next().unwrap_or(&self.lower);
+        // Of `don't` and `l'eau` the longer part says more.
+        let stem = self.lower.split(['\'', '’']).max_by_key(|part| part.len());
+        let stem = stem.unwrap_or(&self.lower);
         if TABLES.neutral.contains(stem) {
             return false;
         }

@@ -50,7 +50,7 @@ pub(super) const WORDS: [(Language, &str); 28] = [
         "de que não do da em um para com uma os no se na por mais as dos como mas ao ele das seu sua ou quando muito \
          nos já eu também só pelo pela até isso ela entre depois sem mesmo aos seus quem nas me esse eles você essa num \
          nem suas meu às minha numa pelos elas qual nós lhe deles essas esses pelas este dele então cada temos podemos \
-         deve ser pode assim agora são está foi tem portanto primeiro segundo dois três número resposta passo",
+         deve ser pode assim agora são está foi tem portanto primeiro segundo dois três número resposta pas pot ser mentre quin seu seus seves cap dels només encara qualsevol aquestes quina podeu heu estan ni sols així ésso",
     ),
     (
         L::Nl,
@@ -100,7 +100,7 @@ pub(super) const WORDS: [(Language, &str); 28] = [
         L::Sk,
         "sa na je že to do som si sú ale za by ako tak čo po pre od bol jeho už len ktorá ktorý ktoré alebo tiež \
          pretože teda preto aby keď kde ak každý každá dva dve tri teraz máme môžeme musíme má zo pri nad pod pred \
-         medzi veľmi ešte tejto toho ten tá prvý číslo odpoveď krok byť bude nie ich bolo až vo",
+         medzi veľmi ešte tejto toho ten tá prvý číslo odpoveď krok byť bude nie ich bolo až vo podľa počas iba musí majú boli bola možné ktorej ktorého ktorým iný inú tým tejto ani sme ste",
     ),
     (
         L::Hu,
@@ -118,13 +118,13 @@ pub(super) const WORDS: [(Language, &str); 28] = [
         L::Hr,
         "je da se na su za od što to koji koja koje kao ali ili iz bi sam nije smo samo još kako ako ima do po pri \
          može možemo moramo biti bio bila bilo njegov jer dakle zato kada gdje svaki svaka dva dvije tri sada imamo \
-         nad pod pred između vrlo ovo ove ovaj taj te prvi broj odgovor korak treba ćemo već sve također",
+         nad pod pred između vrlo ovo ove ovaj taj te prvi broj odgovor korak treba ćemo već sve također kojih kojoj koji bez tijekom prije nakon samo ovog ove možete više manje ni niti jest će",
     ),
     (
         L::Sl,
         "je da se na so za od kaj to ki kot ali iz bi sem ni smo samo še kako če ima do po pri lahko moramo biti bil \
          bila bilo njegov ker torej zato ko kjer vsak vsaka dva dve tri zdaj imamo nad pod pred med zelo tega te ta \
-         prvi število odgovor korak treba bomo že vse tudi pa nato",
+         prvi število odgovor korak treba bomo že vse tudi pa nato ni bo bodo kjer kadar kateri katera jih ga jo mu naj čez ob ima imajo mora prikaz med več najmanj največ brez tem pri",
     ),
     (
         L::Tr,
@@ -160,7 +160,7 @@ pub(super) const WORDS: [(Language, &str); 28] = [
         L::Et,
         "ja on ei et see oli ta kui aga ka või siis mis kes oma ning selle seda ma me nad olla saab peab sest nii \
          kõik iga kaks kolm esimene nüüd välja pärast enne vahel meil leiame järelt seega ainult veel väga juba \
-         tema arv vastus samm",
+         tema arv vastus samm kas saa pole olema mille mida üle üks alates kuni tuleb vaid enam teise antud iga ainult kohta jaoks ole",
     ),
     (
         L::Lv,
@@ -187,7 +187,7 @@ pub(super) const WORDS: [(Language, &str); 28] = [
 ];
 
 /// Endings that are common in a language and rare in the others, for words of five letters and more.
-pub(super) const ENDINGS: [(Language, &str); 20] = [
+pub(super) const ENDINGS: [(Language, &str); 24] = [
     (
         L::En,
         "ing tion ness ment ould ally edly ight ful less able",
@@ -219,6 +219,10 @@ pub(super) const ENDINGS: [(Language, &str); 20] = [
     (L::Id, "kan nya lah kah annya"),
     (L::Hr, "ost osti enje anje ova ovi ih ima emo ski"),
     (L::Lt, "imas umas iai ius ojo"),
+    (L::Ca, "ció cions ment ats ades ada ixen itzar leu questa"),
+    (L::Sl, "ost osti anje enje ega emu ovi ski nje iti ali alo"),
+    (L::Sk, "ost osti enie anie ých ého ovať enia ného nej ným"),
+    (L::Et, "mine takse misel vad used ide ata sse"),
     (L::Lv, "šana ības ums iem ām ot"),
 ];
 

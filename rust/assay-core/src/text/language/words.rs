@@ -99,6 +99,7 @@ impl<'a> Pieces<'a> {
             '$' => dollars(rest),
             '\\' => command(rest),
             '<' => tag(rest),
+            '-' => option(rest),
             'h' | 'w' => link(rest),
             _ => None,
         }?;
@@ -248,6 +249,16 @@ fn tag(rest: &[u8]) -> Option<usize> {
     }
     let close = memchr2(b'>', b'\n', &rest[..rest.len().min(REACH)])?;
     (rest[close] == b'>').then_some(close + 1)
+}
+
+/// A command-line option: `--dry-run`.
+fn option(rest: &[u8]) -> Option<usize> {
+    let name = rest.strip_prefix(b"--")?;
+    let length = name
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-')
+        .count();
+    name.first()?.is_ascii_alphabetic().then_some(length + 2)
 }
 
 /// A link, to the next white space.

@@ -1,6 +1,6 @@
-"""Runs everything assay relies on against a real SGLang server on this machine, and prints what it measured as JSON.
+"""Runs everything assay relies on against a real SGLang server on this machine, and prints what it measured, a line of JSON for each check.
 
-    python examples/sglang_real.py --python SGLANG_VENV/bin/python [--model FOLDER] [--paths shared_memory disk ...]
+    python benches/python/sglang_real.py --python SGLANG_VENV/bin/python [--model FOLDER] [--paths shared_memory disk ...]
 
 Without ``--model`` it writes a tiny random Llama. SGLang's CPU path imports ``sgl_kernel``, which has no CPU wheel; if
 that package is missing in the server's environment, a stub is put on its path whose functions raise when they are
@@ -15,7 +15,9 @@ import subprocess
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,6 +26,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from assay.rollout import Rollout, SamplingParams, SGLangGenerator
 from assay.rollout.sglang import LaunchOptions, LocalServer, SyncOptions
 from assay.rollout.sglang.client import SGLangClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STUB = """
 class _Missing:
@@ -48,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="assay-sglang-real-") as folder:
-        print(json.dumps(Trial(arguments, Path(folder)).run(), indent=2))
+        Trial(arguments, Path(folder)).run()
 
 
 class Trial:
@@ -86,20 +91,29 @@ class Trial:
         draw = np.random.default_rng(0)
         self.prompts = [draw.integers(3, vocabulary, size, dtype=np.uint32) for size in (5, 9, 17, 33)]
 
-    def run(self) -> dict[str, object]:
-        """All checks; each raises where it fails."""
-        report: dict[str, object] = {"sglang": SGLangClient(self.server.url).info().version}
-        report["start_s"] = round(self.start_s, 1)
+    def run(self) -> None:
+        """All checks, each with a line of JSON; each raises where it fails."""
+        checks: dict[str, Callable[[], dict[str, object]]] = {
+            "server": lambda: {
+                "sglang": SGLangClient(self.server.url).info().version,
+                "start_s": round(self.start_s, 1),
+            },
+            "before any push": self.unchanged,
+            **{f"sync by {path}": partial(self.path, path) for path in self.paths},
+            **{f"in flight, {mode}": partial(self.in_flight, mode) for mode in ("retract", "abort", "in_place")},
+            "abort and resume": self.abort_and_resume,
+            "killed": self.killed,
+        }
         try:
-            with self.generator("auto") as generator:
-                report["before any push"] = self.check(self.generate(generator))
-            report["paths"] = {path: self.path(path) for path in self.paths}
-            report["in flight"] = {mode: self.in_flight(mode) for mode in ("retract", "abort", "in_place")}
-            report["abort and resume"] = self.abort_and_resume()
-            report["killed"] = self.killed()
+            for name, check in checks.items():
+                print(json.dumps({name: check()}), flush=True)
         finally:
             self.server.close()
-        return report
+
+    def unchanged(self) -> dict[str, object]:
+        """Completions by the weights that the server started with."""
+        with self.generator("auto") as generator:
+            return self.check(self.generate(generator))
 
     def generator(self, path: str, pause: str = "retract") -> SGLangGenerator:
         """A generator of its own, so that every check meets the server as it then is."""
