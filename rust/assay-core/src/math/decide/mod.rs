@@ -33,6 +33,11 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// The fuel spent so far.
+    pub(super) fn spent(&self) -> u64 {
+        BUDGET - self.arena.fuel.left()
+    }
+
     /// Any reading of the one side against any reading of the other. If none are equal, the first pair's verdict:
     /// the likeliest readings.
     pub(super) fn readings(&mut self, gold: &[Value], answer: &[Value]) -> Verdict {
