@@ -42,16 +42,35 @@ impl Fuel {
         }
     }
 
-    /// The price of multiplying, dividing or taking the gcd of operands of so many bits.
+    /// The price of multiplying or dividing integers of so many bits.
     pub(crate) fn spend_product(&self, left_bits: usize, right_bits: usize) -> Step<()> {
-        let (left, right) = (left_bits as u64 / 64 + 1, right_bits as u64 / 64 + 1);
+        let (left, right) = words(left_bits, right_bits);
         self.spend(left.saturating_mul(right).saturating_add(4))
+    }
+
+    /// The price of multiplying or adding fractions of so many bits: two greatest common divisors.
+    pub(crate) fn spend_fraction(&self, left_bits: usize, right_bits: usize) -> Step<()> {
+        let (left, right) = words(left_bits, right_bits);
+        let linear = if left + right <= 2 {
+            40
+        } else {
+            150 * (left + right)
+        };
+        self.spend(
+            left.saturating_mul(right)
+                .saturating_mul(10)
+                .saturating_add(linear),
+        )
     }
 
     /// How much is left.
     pub(crate) fn left(&self) -> u64 {
         self.0.get()
     }
+}
+
+fn words(left_bits: usize, right_bits: usize) -> (u64, u64) {
+    (left_bits as u64 / 64 + 1, right_bits as u64 / 64 + 1)
 }
 
 #[cfg(test)]

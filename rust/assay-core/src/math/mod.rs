@@ -6,6 +6,7 @@ mod balls;
 mod decide;
 mod eval;
 mod exact;
+mod explain;
 mod fuel;
 mod lexer;
 mod modular;
@@ -18,6 +19,8 @@ pub mod units;
 mod words;
 
 use std::borrow::Cow;
+
+pub use explain::{Compared, Explanation, Side, explain};
 
 use decide::Comparison;
 use parse::{ParseError, ParseOptions, Parsed};

@@ -88,14 +88,14 @@ impl Arena {
         if value.is_zero() || value.is_negative() {
             return self.intern(Node::Pow(base, exponent));
         }
+        // b^(log_b y) = y
+        if let Some(argument) = self.logarithm_of(base, exponent)? {
+            return Ok(argument);
+        }
         let factors = self.prime_factors(value)?;
         if let [(prime, 1)] = &factors[..]
             && *prime == *value
         {
-            // b^(log_b y) = y
-            if let Some(argument) = self.logarithm_of(base, exponent)? {
-                return Ok(argument);
-            }
             return self.intern(Node::Pow(base, exponent));
         }
         let mut parts = Vec::with_capacity(factors.len());
@@ -342,12 +342,19 @@ impl Arena {
         for (prime, times) in self.prime_factors(&magnitude)? {
             let power = exact::mul(value, &RBig::from(times), &self.fuel)?;
             let whole = power.floor();
-            let fraction = exact::add(&power, &-RBig::from(whole.clone()), &self.fuel)?;
-            let prime_id = self.rational(prime)?;
-            if !whole.is_zero() {
-                let whole_id = self.rational(RBig::from(whole.clone()))?;
-                parts.push(self.integer_power(prime_id, whole_id, &whole)?);
-            }
+            let prime_id = self.rational(prime.clone())?;
+            let written = match i64::try_from(&whole) {
+                Ok(count) => exact::power(&prime, count, &self.fuel)?,
+                Err(_) => None,
+            };
+            // Too long to write out: the power stays in one piece.
+            let Some(written) = written else {
+                let power = self.rational(power)?;
+                parts.push(self.intern(Node::Pow(prime_id, power))?);
+                continue;
+            };
+            parts.push(self.rational(written)?);
+            let fraction = exact::add(&power, &-RBig::from(whole), &self.fuel)?;
             if !fraction.is_zero() {
                 let fraction = self.rational(fraction)?;
                 parts.push(self.intern(Node::Pow(prime_id, fraction))?);

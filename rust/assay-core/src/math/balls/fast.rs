@@ -39,6 +39,11 @@ impl Fast {
     pub(crate) fn mid(self) -> f64 {
         self.mid
     }
+
+    #[cfg(test)]
+    pub(super) fn bounds(self) -> (f64, f64) {
+        (self.mid, self.radius)
+    }
 }
 
 impl Real for Fast {

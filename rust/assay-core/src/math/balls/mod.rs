@@ -8,6 +8,8 @@ mod complex;
 mod elementary;
 mod fast;
 mod mag;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
 

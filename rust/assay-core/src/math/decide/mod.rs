@@ -10,9 +10,10 @@ mod tolerance;
 
 pub(super) use combine::all;
 pub(super) use discrete::all_symbols;
+pub(super) use numeric::approximations;
 
 use super::arena::Arena;
-use super::ast::Value;
+use super::ast::{Constant, End, Expr, Value};
 use super::fuel::BUDGET;
 use super::{Options, Outcome, Verdict};
 
@@ -32,12 +33,28 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// The fuel spent so far.
+    pub(super) fn spent(&self) -> u64 {
+        BUDGET - self.arena.fuel.left()
+    }
+
     /// Any reading of the one side against any reading of the other. If none are equal, the first pair's verdict:
     /// the likeliest readings.
     pub(super) fn readings(&mut self, gold: &[Value], answer: &[Value]) -> Verdict {
         // Two option letters settle it: "(B) 12" is not "(C) 12".
         if let (Some(left), Some(right)) = (choice(gold), choice(answer)) {
             return self.values(left, right);
+        }
+        // "[1, 2]" is a list or an interval, but never the interval "(1, 2)".
+        if let (Some(left), Some(right)) = (brackets(gold), brackets(answer))
+            && left != right
+        {
+            const DIFFERENT: Verdict = Verdict::fixed(
+                Outcome::Different,
+                super::Stage::Structure,
+                "brackets that differ",
+            );
+            return DIFFERENT;
         }
         let mut first = None;
         for left in gold {
@@ -61,4 +78,21 @@ fn choice(readings: &[Value]) -> Option<&Value> {
     readings
         .iter()
         .find(|value| matches!(value, Value::Choice(..)))
+}
+
+/// Which ends belong to the interval that one of the readings is.
+fn brackets(readings: &[Value]) -> Option<(bool, bool)> {
+    readings.iter().find_map(|value| match value {
+        Value::Interval(from, to) => Some((is_closed(from), is_closed(to))),
+        _ => None,
+    })
+}
+
+/// An infinite end belongs to nothing, whatever its bracket.
+fn is_closed(end: &End) -> bool {
+    let infinite = match &end.at {
+        Expr::Neg(inner) => matches!(**inner, Expr::Constant(Constant::Infinity)),
+        at => matches!(at, Expr::Constant(Constant::Infinity)),
+    };
+    end.closed && !infinite
 }

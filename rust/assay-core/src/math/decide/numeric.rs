@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 
 use super::points::{self, REGIONS, Region};
 use crate::math::arena::{Arena, Id};
-use crate::math::balls::{Big, Fast, Real};
+use crate::math::balls::{Big, Complex, Fast, Real};
 use crate::math::eval::{Evaluator, Point, Valued};
 use crate::math::fuel::{Step, Stop};
 
@@ -144,6 +144,29 @@ fn constant_look(arena: &Arena, a: Id, b: Id) -> Step<FirstLook> {
         values,
         points: vec![point],
     })
+}
+
+/// The values of constants in `f64`, for finding candidates among many; nothing for what is symbolic or undefined.
+pub(in crate::math) fn approximations(
+    arena: &Arena,
+    ids: &[Id],
+) -> Step<Vec<Option<Complex<Fast>>>> {
+    let point = Point::default();
+    let mut evaluator = Evaluator::<Fast>::new(arena, &point, 53);
+    let mut values = Vec::with_capacity(ids.len());
+    for &id in ids {
+        let value = if arena.facts(id).symbolic {
+            Ok(None)
+        } else {
+            evaluator.evaluate(id).map(Some)
+        };
+        values.push(match value {
+            Ok(value) => value.map(|valued| valued.value),
+            Err(Stop::Fuel) => return Err(Stop::Fuel),
+            Err(_) => None,
+        });
+    }
+    Ok(values)
 }
 
 /// With 320 bits, and 1,024 where those do not tell.

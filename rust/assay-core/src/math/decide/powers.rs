@@ -35,6 +35,33 @@ struct Product {
     huge: BTreeMap<UBig, Id>,
 }
 
+/// Whether a constant is an integer by its form: a product, sum or power of integers.
+fn is_integer(arena: &Arena, id: Id) -> bool {
+    match arena.node(id) {
+        Node::Number(value) => exact::integer(value).is_some(),
+        Node::Add(parts) | Node::Mul(parts) => parts.iter().all(|&part| is_integer(arena, part)),
+        Node::Pow(base, exponent) => {
+            let positive = arena
+                .number(*exponent)
+                .is_none_or(|value| !exact::is_negative(value));
+            positive && is_integer(arena, *base) && is_natural(arena, *exponent)
+        }
+        Node::Call(Function::Factorial, _) => true,
+        _ => false,
+    }
+}
+
+/// Whether a constant is an integer and not negative by its form.
+fn is_natural(arena: &Arena, id: Id) -> bool {
+    match arena.node(id) {
+        Node::Number(value) => exact::integer(value).is_some() && !exact::is_negative(value),
+        Node::Add(parts) | Node::Mul(parts) => parts.iter().all(|&part| is_natural(arena, part)),
+        Node::Pow(base, exponent) => is_natural(arena, *base) && is_natural(arena, *exponent),
+        Node::Call(Function::Factorial, _) => true,
+        _ => false,
+    }
+}
+
 impl Product {
     fn of(arena: &Arena, id: Id) -> Step<Option<Self>> {
         let factors = match arena.node(id) {
@@ -88,7 +115,7 @@ impl Product {
                         Some(count) => *self.exponents.entry(prime).or_default() += count * times,
                         None => return Ok(false),
                     },
-                    None if times == 1 && !arena.facts(*exponent).symbolic => {
+                    None if times == 1 && is_integer(arena, *exponent) => {
                         if self.huge.insert(prime, *exponent).is_some() {
                             return Ok(false);
                         }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::discrete::discrete_symbols;
 use super::numeric::{self, Values};
 use super::tolerance::{self, Allowed};
-use super::{Comparison, points, powers};
+use super::{Comparison, powers};
 use crate::math::arena::{Arena, Built, Id, Node, Roots};
 use crate::math::ast::{Constant, Expr, Function};
 use crate::math::balls::Big;
@@ -265,14 +265,12 @@ impl Comparison<'_> {
         }
         Ok(match numeric::is_defined(&self.arena, id, self.seed)? {
             Some(true) => EQUAL,
-            Some(false) => Verdict::new(
-                Outcome::Undecided,
-                Stage::Numeric,
-                "neither side is defined",
-            ),
+            Some(false) => {
+                Verdict::new(Outcome::Undecided, Stage::Exact, "neither side is defined")
+            }
             None => Verdict::new(
                 Outcome::Undecided,
-                Stage::Numeric,
+                Stage::Exact,
                 "both sides may be undefined",
             ),
         })
@@ -414,9 +412,4 @@ pub(super) fn is_surely_nonzero(arena: &Arena, id: Id) -> Step<bool> {
     Ok(value.is_disjoint(&crate::math::balls::Complex::real(
         <Big as crate::math::balls::Real>::zero(),
     )))
-}
-
-/// The seed of a nested comparison.
-pub(super) fn nested(seed: u64, index: usize) -> u64 {
-    points::step(seed ^ index as u64)
 }

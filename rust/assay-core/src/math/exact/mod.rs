@@ -2,7 +2,7 @@
 
 pub(crate) mod factor;
 
-use dashu::base::{Abs as _, BitTest as _, Gcd as _, Sign, Signed as _};
+use dashu::base::{Abs as _, BitTest as _, Gcd as _, Signed as _};
 use dashu::integer::{IBig, UBig};
 use dashu::rational::RBig;
 
@@ -39,17 +39,20 @@ pub(crate) fn is_negative(value: &RBig) -> bool {
 }
 
 pub(crate) fn add(a: &RBig, b: &RBig, fuel: &Fuel) -> Step<RBig> {
-    let plain = a.denominator().is_one() && b.denominator().is_one();
-    if plain {
+    if are_integers(a, b) {
         fuel.spend(4 + (bits(a).max(bits(b)) / 64) as u64)?;
     } else {
-        fuel.spend_product(bits(a), bits(b))?;
+        fuel.spend_fraction(bits(a), bits(b))?;
     }
     checked(a + b)
 }
 
 pub(crate) fn mul(a: &RBig, b: &RBig, fuel: &Fuel) -> Step<RBig> {
-    fuel.spend_product(bits(a), bits(b))?;
+    if are_integers(a, b) {
+        fuel.spend_product(bits(a), bits(b))?;
+    } else {
+        fuel.spend_fraction(bits(a), bits(b))?;
+    }
     checked(a * b)
 }
 
@@ -57,8 +60,12 @@ pub(crate) fn div(a: &RBig, b: &RBig, fuel: &Fuel) -> Step<RBig> {
     if b.is_zero() {
         return Err(Stop::Undefined("a division by zero"));
     }
-    fuel.spend_product(bits(a), bits(b))?;
+    fuel.spend_fraction(bits(a), bits(b))?;
     checked(a / b)
+}
+
+fn are_integers(a: &RBig, b: &RBig) -> bool {
+    a.denominator().is_one() && b.denominator().is_one()
 }
 
 /// Literals may be longer than [`MAX_BITS`], but their products may not run away.
@@ -84,34 +91,21 @@ pub(crate) fn power(base: &RBig, exponent: i64, fuel: &Fuel) -> Step<Option<RBig
         return Ok(Some(RBig::ZERO));
     }
     let count = exponent.unsigned_abs();
-    if bits(base) > 1 && (bits(base) as u64).saturating_mul(count) > MAX_BITS as u64 {
+    let unit = bits(base) == 1 && base.denominator().is_one();
+    if !unit && (bits(base) as u64).saturating_mul(count) > MAX_BITS as u64 {
         return Ok(None);
     }
     fuel.spend_product(
         bits(base) * count.min(MAX_BITS as u64) as usize,
         64 + bits(base),
     )?;
-    let even = count.is_multiple_of(2);
-    let (numerator, denominator) = (magnitude(base.numerator()), base.denominator());
-    // Only plus and minus one reach here with a count beyond the budget, and their powers need no loop.
-    let raise = |part: &UBig| {
-        if part.is_one() {
-            UBig::ONE
-        } else {
-            part.pow(count as usize)
-        }
-    };
-    let (top, bottom) = (raise(&numerator), raise(denominator));
-    let sign = if base.is_negative() && !even {
-        Sign::Negative
-    } else {
-        Sign::Positive
-    };
-    Ok(Some(if exponent > 0 {
-        RBig::from_parts(IBig::from_parts(sign, top), bottom)
-    } else {
-        RBig::from_parts(IBig::from_parts(sign, bottom), top)
-    }))
+    if unit {
+        // Plus and minus one: a count beyond the budget needs no loop.
+        let negative = base.is_negative() && !count.is_multiple_of(2);
+        return Ok(Some(if negative { RBig::NEG_ONE } else { RBig::ONE }));
+    }
+    // Powers of numerator and denominator stay prime to each other, so this takes no common divisor.
+    Ok(Some(base.pow(exponent as isize)))
 }
 
 /// `n!`; `None` when it would be longer than [`MAX_BITS`].

@@ -198,6 +198,8 @@ pub(super) fn function(name: &str) -> Option<Function> {
         "sgn" | "sign" => Function::Sign,
         "conj" => Function::Conjugate,
         "factorial" => Function::Factorial,
+        "Re" => Function::Re,
+        "Im" => Function::Im,
         _ => return None,
     })
 }

@@ -66,48 +66,11 @@ pub(crate) fn compare(arena: &Arena, a: Id, b: Id, seed: u64) -> Step<Agreement>
     Ok(Agreement::Same)
 }
 
-/// Whether one node is a constant times the other, by `a(P) b(Q) = a(Q) b(P)` at random points; symbols only vary.
-pub(crate) fn proportional(arena: &Arena, a: Id, b: Id, seed: u64) -> Step<Agreement> {
-    let mut free = true;
-    let (mut done, mut tries) = (0, 0);
-    while done < 2 {
-        tries += 1;
-        if tries > 6 {
-            return Ok(Agreement::Unknown);
-        }
-        let seed = step(seed ^ tries);
-        let mut first = Residues::new(arena, seed);
-        let mut second = Residues {
-            symbols: step(seed ^ 0x5eed),
-            ..Residues::new(arena, seed)
-        };
-        let (Some(a1), Some(b1)) = (first.value(a)?, first.value(b)?) else {
-            continue;
-        };
-        let (Some(a2), Some(b2)) = (second.value(a)?, second.value(b)?) else {
-            continue;
-        };
-        free &= first.free && !(first.pi && first.e);
-        let field = first.field;
-        if field.mul(a1, b2) != field.mul(a2, b1) || Field::is_zero(a1) != Field::is_zero(b1) {
-            return Ok(if free {
-                Agreement::Different
-            } else {
-                Agreement::Unknown
-            });
-        }
-        done += 1;
-    }
-    Ok(Agreement::Same)
-}
-
 /// The residues of nodes in one field at one point.
 struct Residues<'a> {
     arena: &'a Arena,
     field: Field,
     seed: u64,
-    /// The seed of what varies from point to point.
-    symbols: u64,
     known: Vec<Option<Residue>>,
     /// No atom was met that may be related to another one.
     free: bool,
@@ -122,7 +85,6 @@ impl<'a> Residues<'a> {
             arena,
             field,
             seed,
-            symbols: seed,
             known: vec![None; arena.len()],
             free: true,
             pi: false,
@@ -214,16 +176,12 @@ impl<'a> Residues<'a> {
 
     fn symbol_root(&self, id: Id) -> Residue {
         self.field
-            .small(1 | step(self.symbols ^ step(3 ^ step(id.index() as u64))) >> 4)
+            .small(1 | step(self.seed ^ step(3 ^ step(id.index() as u64))) >> 4)
     }
 
     fn opaque(&mut self, id: Id) -> Residue {
         self.free = false;
-        if self.arena.facts(id).symbolic {
-            self.symbol_root(id)
-        } else {
-            self.random(4, id)
-        }
+        self.random(4, id)
     }
 
     fn power(&mut self, id: Id, base: Id, exponent: Id) -> Step<Option<Residue>> {
@@ -307,16 +265,11 @@ impl<'a> Residues<'a> {
                 }
             } else {
                 twelfths(&coefficient).and_then(|count| {
-                    let seed = if arena.facts(term).symbolic {
-                        self.symbols
-                    } else {
-                        self.seed
-                    };
                     let purpose = key.wrapping_mul(2) + u64::from(imaginary);
                     let root = if key == 0 && !imaginary {
                         self.random(2, Arena::E)
                     } else {
-                        field.small(1 | step(seed ^ step(5 ^ step(purpose))) >> 4)
+                        field.small(1 | step(self.seed ^ step(5 ^ step(purpose))) >> 4)
                     };
                     field.power(root, &IBig::from(count))
                 })

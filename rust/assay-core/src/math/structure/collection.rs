@@ -5,7 +5,8 @@ use rustc_hash::FxHashMap;
 use super::compare::different;
 use super::form::{Form, Repeats};
 use crate::math::arena::{Built, Id};
-use crate::math::decide::{Comparison, all};
+use crate::math::ast::{Expr, Written};
+use crate::math::decide::{Comparison, all, approximations};
 use crate::math::{Outcome, Stage, Verdict};
 
 impl Comparison<'_> {
@@ -33,42 +34,72 @@ impl Comparison<'_> {
         }
     }
 
-    /// Scalars whose nodes match one to one need no comparing.
+    /// Scalars by their nodes, and what is left of them by their values in `f64`.
     fn by_node(&mut self, gold: &[Form], answer: &[Form], repeats: Repeats) -> Option<Verdict> {
-        let mut counts: FxHashMap<Id, i64> = FxHashMap::default();
-        for (forms, step) in [(gold, 1), (answer, -1)] {
-            for form in forms {
-                let Form::Scalar(expr) = form else {
-                    return None;
-                };
-                let Ok(Built::Scalar(id)) = self.arena.build(expr) else {
-                    return None;
-                };
-                *counts.entry(id).or_insert(0) += match (repeats, step) {
-                    (Repeats::Counted, step) => step,
-                    // One bit for each side.
-                    (Repeats::Ignored, 1) => {
-                        i64::from(counts.get(&id).is_none_or(|seen| seen & 1 == 0))
-                    }
-                    (Repeats::Ignored, _) => {
-                        2 * i64::from(counts.get(&id).is_none_or(|seen| seen & 2 == 0))
-                    }
-                };
-            }
+        let (left, right) = (self.nodes_of(gold)?, self.nodes_of(answer)?);
+        let mut counts: FxHashMap<Id, (usize, usize)> = FxHashMap::default();
+        for &id in &left {
+            counts.entry(id).or_default().0 += 1;
         }
-        let matched = counts
-            .values()
-            .all(|&count| count == if repeats == Repeats::Counted { 0 } else { 3 });
-        if matched {
+        for &id in &right {
+            counts.entry(id).or_default().1 += 1;
+        }
+        let is_matched = |&(a, b): &(usize, usize)| {
+            if repeats == Repeats::Counted {
+                a == b
+            } else {
+                (a > 0) == (b > 0)
+            }
+        };
+        if counts.values().all(is_matched) {
             return Some(Verdict::new(
                 Outcome::Equal,
                 Stage::Structure,
                 "the same items",
             ));
         }
-        // Plain numbers that do not match differ, unless a tolerance is at work.
-        let exact = gold.iter().chain(answer).all(is_exact_number);
-        exact.then(|| different("different items"))
+        if gold.iter().chain(answer).any(may_be_tolerant) {
+            return None;
+        }
+        // An item that no item of the other side comes near settles it.
+        let unmatched = |ids: &[Id]| -> Vec<Id> {
+            ids.iter()
+                .copied()
+                .filter(|id| counts.get(id).is_none_or(|count| !is_matched(count)))
+                .collect()
+        };
+        let values = |this: &Self, ids: &[Id]| approximations(&this.arena, ids).ok();
+        let (near, far) = (unmatched(&left), unmatched(&right));
+        let (a, b) = (values(self, &near)?, values(self, &far)?);
+        let others = if repeats == Repeats::Counted {
+            b
+        } else {
+            values(self, &right)?
+        };
+        let alone = a.iter().flatten().any(|value| {
+            others
+                .iter()
+                .all(|other| other.as_ref().is_some_and(|other| value.is_disjoint(other)))
+        });
+        self.arena
+            .fuel
+            .spend(4 * (a.len() * others.len()) as u64)
+            .ok()?;
+        alone.then(|| different("an item is missing"))
+    }
+
+    fn nodes_of(&mut self, forms: &[Form]) -> Option<Vec<Id>> {
+        let mut ids = Vec::with_capacity(forms.len());
+        for form in forms {
+            let Form::Scalar(expr) = form else {
+                return None;
+            };
+            let Ok(Built::Scalar(id)) = self.arena.build(expr) else {
+                return None;
+            };
+            ids.push(id);
+        }
+        Some(ids)
     }
 
     /// Each item of `left` is in `right`.
@@ -126,16 +157,18 @@ impl Comparison<'_> {
     }
 }
 
-/// A number that no decimal tolerance applies to.
-fn is_exact_number(form: &Form) -> bool {
-    use crate::math::ast::{Expr, Number, Written};
+/// Whether a decimal tolerance may apply, or a sign that stands for a unit.
+fn may_be_tolerant(form: &Form) -> bool {
     match form {
-        Form::Scalar(Expr::Number(Number { written, .. })) => {
-            !matches!(written, Written::Decimal { .. })
-        }
-        Form::Scalar(Expr::Neg(inner)) => {
-            matches!(&**inner, Expr::Number(Number { written, .. }) if !matches!(written, Written::Decimal { .. }))
-        }
-        _ => false,
+        Form::Scalar(Expr::Number(number)) => matches!(number.written, Written::Decimal { .. }),
+        Form::Scalar(
+            Expr::Symbol(_) | Expr::Constant(_) | Expr::Call(..) | Expr::Div(..) | Expr::Pow(..),
+        ) => false,
+        Form::Scalar(Expr::Neg(inner)) => match &**inner {
+            Expr::Number(number) => matches!(number.written, Written::Decimal { .. }),
+            Expr::Mul(_) | Expr::Percent(_) | Expr::Degrees(_) | Expr::Neg(_) => true,
+            _ => false,
+        },
+        _ => true,
     }
 }

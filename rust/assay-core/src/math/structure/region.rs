@@ -14,7 +14,7 @@ use crate::math::fuel::{Step, Stop};
 use crate::math::{Outcome, Stage, Verdict};
 
 /// Regions with more ends than this are not worth sorting.
-const MAX_ENDS: usize = 400;
+const MAX_ENDS: usize = 2_000;
 
 /// A set of real numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,16 @@ pub(in crate::math) enum Region {
     Union(Vec<Region>),
     Intersection(Vec<Region>),
     Difference(Box<Region>, Box<Region>),
+}
+
+/// A region whose ends are known by their number: piece `2 k` is the gap before end `k`, piece `2 k + 1` that end.
+enum Placed<'r> {
+    /// From the first to the last piece; none without a last one.
+    Pieces(usize, Option<usize>),
+    Condition(&'r str, &'r [Expr], &'r [Relation]),
+    Union(Vec<Placed<'r>>),
+    Intersection(Vec<Placed<'r>>),
+    Difference(Box<[Placed<'r>; 2]>),
 }
 
 /// A region as it lies: ends ascending, and for the `2 n + 1` pieces they make (gap, end, gap, .., gap) whether each
@@ -97,8 +107,9 @@ impl Comparison<'_> {
         self.collect_ends(region, &mut ends)?;
         let samples = self.samples(&ends)?;
         let mut pieces = Vec::with_capacity(2 * ends.len() + 1);
+        let placed = self.placed(region, &ends)?;
         for piece in 0..=2 * ends.len() {
-            pieces.push(self.holds(region, &ends, &samples, piece)?);
+            pieces.push(self.holds(&placed, &ends, &samples, piece)?);
         }
         // Ends where nothing changes are none.
         let mut line = Line {
@@ -173,16 +184,9 @@ impl Comparison<'_> {
         if ends.len() >= MAX_ENDS {
             return Err(Stop::Fuel);
         }
-        let (mut low, mut high) = (0, ends.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            match self.order(id, ends[middle])? {
-                Ordering::Equal => return Ok(()),
-                Ordering::Less => high = middle,
-                Ordering::Greater => low = middle + 1,
-            }
+        if let Err(place) = self.search(id, ends)? {
+            ends.insert(place, id);
         }
-        ends.insert(low, id);
         Ok(())
     }
 
@@ -226,58 +230,77 @@ impl Comparison<'_> {
             .collect()
     }
 
-    /// Whether a piece belongs to the region: piece `2 k` is the gap before end `k`, piece `2 k + 1` that end.
-    fn holds(
-        &mut self,
-        region: &Region,
-        ends: &[Id],
-        samples: &[RBig],
-        piece: usize,
-    ) -> Step<bool> {
-        match region {
+    /// Finds every end once, so that asking for a piece is cheap.
+    fn placed<'r>(&mut self, region: &'r Region, ends: &[Id]) -> Step<Placed<'r>> {
+        Ok(match region {
             Region::Interval(from, to) => {
-                let after = match infinite(&from.at) {
-                    Some(negative) => negative,
-                    None => {
-                        let at = 2 * self.position(&from.at, ends)? + 1;
-                        piece > at || piece == at && from.closed
-                    }
+                let first = match infinite(&from.at) {
+                    Some(true) => 0,
+                    Some(false) => usize::MAX,
+                    None => 2 * self.position(&from.at, ends)? + if from.closed { 1 } else { 2 },
                 };
-                let before = match infinite(&to.at) {
-                    Some(negative) => !negative,
-                    None => {
-                        let at = 2 * self.position(&to.at, ends)? + 1;
-                        piece < at || piece == at && to.closed
-                    }
+                let last = match infinite(&to.at) {
+                    Some(true) => None,
+                    Some(false) => Some(2 * ends.len()),
+                    None => Some(2 * self.position(&to.at, ends)? + usize::from(to.closed)),
                 };
-                Ok(after && before)
+                Placed::Pieces(first, last)
             }
             Region::Points(points) => {
+                let mut places = Vec::with_capacity(points.len());
                 for point in points {
-                    if piece == 2 * self.position(point, ends)? + 1 {
-                        return Ok(true);
-                    }
+                    let piece = 2 * self.position(point, ends)? + 1;
+                    places.push(Placed::Pieces(piece, Some(piece)));
                 }
-                Ok(false)
+                Placed::Union(places)
             }
             Region::Condition {
                 variable,
                 terms,
                 relations,
-            } => {
+            } => Placed::Condition(variable, terms, relations),
+            Region::Union(parts) => Placed::Union(self.placed_all(parts, ends)?),
+            Region::Intersection(parts) => Placed::Intersection(self.placed_all(parts, ends)?),
+            Region::Difference(a, b) => {
+                Placed::Difference(Box::new([self.placed(a, ends)?, self.placed(b, ends)?]))
+            }
+        })
+    }
+
+    fn placed_all<'r>(&mut self, regions: &'r [Region], ends: &[Id]) -> Step<Vec<Placed<'r>>> {
+        regions
+            .iter()
+            .map(|region| self.placed(region, ends))
+            .collect()
+    }
+
+    /// Whether a piece belongs to the region.
+    fn holds(
+        &mut self,
+        region: &Placed<'_>,
+        ends: &[Id],
+        samples: &[RBig],
+        piece: usize,
+    ) -> Step<bool> {
+        self.arena.fuel.spend(1)?;
+        match region {
+            Placed::Pieces(first, last) => {
+                Ok(piece >= *first && last.is_some_and(|last| piece <= last))
+            }
+            Placed::Condition(variable, terms, relations) => {
                 let at = if piece % 2 == 1 {
                     ends[piece / 2]
                 } else {
                     self.arena.rational(samples[piece / 2].clone())?
                 };
-                for (pair, relation) in terms.windows(2).zip(relations) {
+                for (pair, relation) in terms.windows(2).zip(*relations) {
                     if !self.relation_holds(pair, *relation, variable, at, piece % 2 == 1)? {
                         return Ok(false);
                     }
                 }
                 Ok(true)
             }
-            Region::Union(parts) => {
+            Placed::Union(parts) => {
                 for part in parts {
                     if self.holds(part, ends, samples, piece)? {
                         return Ok(true);
@@ -285,7 +308,7 @@ impl Comparison<'_> {
                 }
                 Ok(false)
             }
-            Region::Intersection(parts) => {
+            Placed::Intersection(parts) => {
                 for part in parts {
                     if !self.holds(part, ends, samples, piece)? {
                         return Ok(false);
@@ -293,23 +316,33 @@ impl Comparison<'_> {
                 }
                 Ok(true)
             }
-            Region::Difference(a, b) => {
-                Ok(self.holds(a, ends, samples, piece)? && !self.holds(b, ends, samples, piece)?)
-            }
+            Placed::Difference(parts) => Ok(self.holds(&parts[0], ends, samples, piece)?
+                && !self.holds(&parts[1], ends, samples, piece)?),
         }
     }
 
     fn position(&mut self, expr: &Expr, ends: &[Id]) -> Step<usize> {
         let id = self.arena.build_scalar(expr)?;
+        self.arena.fuel.spend(ends.len() as u64 / 8)?;
         if let Some(index) = ends.iter().position(|&end| end == id) {
             return Ok(index);
         }
-        for (index, &end) in ends.iter().enumerate() {
-            if self.order(id, end)? == Ordering::Equal {
-                return Ok(index);
+        let found = self.search(id, ends)?;
+        found.map_err(|_| Stop::Unsupported("an end that is not among the ends"))
+    }
+
+    /// As [`slice::binary_search`].
+    fn search(&mut self, id: Id, ends: &[Id]) -> Step<Result<usize, usize>> {
+        let (mut low, mut high) = (0, ends.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.order(id, ends[middle])? {
+                Ordering::Equal => return Ok(Ok(middle)),
+                Ordering::Less => high = middle,
+                Ordering::Greater => low = middle + 1,
             }
         }
-        Err(Stop::Unsupported("an end that is not among the ends"))
+        Ok(Err(low))
     }
 
     fn relation_holds(
