@@ -15,7 +15,7 @@ import assay
 
 PACKAGE = Path(assay.__file__).parent
 LAYERS = [
-    {"_native", "_files", "errors", "verdicts", "scores", "spec", "batch"},
+    {"_native", "_files", "_transformers", "errors", "verdicts", "scores", "spec", "batch"},
     {"rewards", "client", "data", "rollout", "learner"},
     {"integrations", "evaluate", "recipe", "report", "plan"},
     {"cli", "commands"},
