@@ -51,11 +51,11 @@ class RunFolder:
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if not resume:
-                write_whole(recipe, recipe_text)
             self._logs = {name: _Log(path / name) for name in _LOGS}
             # Held until the process ends, however it ends, so a killed run never blocks its own resumption.
             fcntl.flock(self._logs["metrics.jsonl"].file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not resume:
+                write_whole(recipe, recipe_text)
         except BlockingIOError as error:
             self.close()
             raise InvalidInputError(
