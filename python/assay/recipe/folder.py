@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -28,7 +29,8 @@ class RunFolder:
         board: Where metrics go as well.
 
     Raises:
-        InvalidInputError: There is a run where none should be, or none, or one of another recipe.
+        InvalidInputError: There is a run where none should be, or none, or one of another recipe, or another process
+            is at work on it.
         UnavailableError: The folder cannot be written.
     """
 
@@ -49,9 +51,16 @@ class RunFolder:
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
+            self._logs = {name: _Log(path / name) for name in _LOGS}
+            # Held until the process ends, however it ends, so a killed run never blocks its own resumption.
+            fcntl.flock(self._logs["metrics.jsonl"].file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not resume:
                 write_whole(recipe, recipe_text)
-            self._logs = {name: _Log(path / name) for name in _LOGS}
+        except BlockingIOError as error:
+            self.close()
+            raise InvalidInputError(
+                f"{path}: another process is writing this run; wait for it, or choose another --out"
+            ) from error
         except OSError as error:
             raise UnavailableError(f"{path}: cannot write the run folder: {error.strerror}") from error
 
@@ -113,8 +122,8 @@ class _Log:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._length = os.lseek(self._file, 0, os.SEEK_END)
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._length = os.lseek(self.file, 0, os.SEEK_END)
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         text = "".join(json.dumps(_finite(row), ensure_ascii=False) + "\n" for row in rows)
@@ -123,26 +132,26 @@ class _Log:
         try:
             written = 0
             while written < len(data):
-                written += os.pwrite(self._file, data[written:], self._length + written)
+                written += os.pwrite(self.file, data[written:], self._length + written)
         except OSError as error:
-            os.ftruncate(self._file, self._length)
+            os.ftruncate(self.file, self._length)
             raise UnavailableError(
                 f"{self._path}: cannot be written ({error.strerror}); free some space, then go on with --resume"
             ) from error
         self._length += len(data)
 
     def flush(self) -> int:
-        os.fsync(self._file)
+        os.fsync(self.file)
         return self._length
 
     def cut(self, length: int) -> None:
         if length > self._length:
             raise InvalidInputError(f"{self._path}: is shorter than at the last checkpoint; the run cannot be resumed")
-        os.ftruncate(self._file, length)
+        os.ftruncate(self.file, length)
         self._length = length
 
     def close(self) -> None:
-        os.close(self._file)
+        os.close(self.file)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from assay.errors import InvalidInputError, InvalidSpecError, UnavailableError
 from assay.recipe import load_recipe, run_recipe
+from assay.recipe.folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,6 +196,15 @@ def test_folders_that_do_not_fit_are_refused(small_recipe: Path, tmp_path: Path)
             tmp_path / "run",
             resume=True,
         )
+
+
+def test_two_processes_never_write_one_run(tmp_path: Path):
+    first = RunFolder(tmp_path / "run", "seed = 1", resume=False)
+    for resume in (False, True):
+        with pytest.raises(InvalidInputError, match="another process is writing this run"):
+            RunFolder(tmp_path / "run", "seed = 1", resume=resume)
+    first.close()
+    RunFolder(tmp_path / "run", "seed = 1", resume=True).close()
 
 
 @pytest.mark.parametrize(
