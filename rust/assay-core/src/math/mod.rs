@@ -1,5 +1,10 @@
 //! Whether two answers are the same.
 
+#![allow(
+    clippy::pedantic,
+    reason = "the algebra is written in the shape of its formulas; `clippy::all` and the denied lints hold here too"
+)]
+
 mod arena;
 pub mod ast;
 mod balls;

@@ -96,16 +96,16 @@ fn too_long_is_a_status() {
         reference: Some("4"),
         prompt: None,
     };
-    let scores = scorer
+    let result = scorer
         .score(&[item(&long), item(&answer), item("4")])
-        .expect("scores");
+        .expect("result");
     assert_eq!(
-        scores.status,
+        result.status,
         [Status::Limit, Status::Limit, Status::Scored]
     );
-    assert!(scores.total[0].is_nan() && scores.total[1].is_nan());
+    assert!(result.total[0].is_nan() && result.total[1].is_nan());
     assert!(
-        scores
+        result
             .components
             .iter()
             .all(|(_, values)| values[0].is_nan())
@@ -116,17 +116,17 @@ fn too_long_is_a_status() {
         reference: Some(&long_reference),
         prompt: None,
     };
-    let scores = scorer.score(&[item]).expect("scores");
-    assert_eq!(scores.status, [Status::InvalidReference]);
+    let result = scorer.score(&[item]).expect("result");
+    assert_eq!(result.status, [Status::InvalidReference]);
 }
 
 #[test]
 fn offsets_are_checked() {
     let scorer = scorer(r#"{"component": [{"kind": "repetition", "unit": "tokens", "ngram": 1}]}"#);
     let score = |offsets: &[i64]| scorer.score_tokens(&[1, 1, 2], offsets, &[None, None]);
-    assert_eq!(score(&[0, 2, 3]).expect("scores").total, [-0.5, 0.0]);
+    assert_eq!(score(&[0, 2, 3]).expect("result").total, [-0.5, 0.0]);
     assert_eq!(
-        score(&[0, 0, 3]).expect("scores").total,
+        score(&[0, 0, 3]).expect("result").total,
         [0.0, -(1.0 - 2.0 / 3.0)]
     );
     for (offsets, words) in [

@@ -27,7 +27,7 @@ impl Arena {
         }
     }
 
-    fn from_gaussian(&mut self, re: RBig, im: RBig) -> Step<Id> {
+    fn gaussian_of(&mut self, re: RBig, im: RBig) -> Step<Id> {
         let (re, im) = (self.rational(re)?, self.rational(im)?);
         let im = self.mul(&[im, Self::I])?;
         self.add(&[re, im])
@@ -64,7 +64,7 @@ impl Arena {
                 exact::div(&-im, &norm, fuel)?,
             );
         }
-        self.from_gaussian(result.0, result.1).map(Some)
+        self.gaussian_of(result.0, result.1).map(Some)
     }
 
     /// Whether the node is real for every real value of its symbols, as far as its form tells.

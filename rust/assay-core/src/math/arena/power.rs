@@ -221,6 +221,10 @@ impl Arena {
     }
 
     fn power_of_i(&mut self, count: &IBig) -> Step<Id> {
+        #[expect(
+            clippy::manual_rem_euclid,
+            reason = "dashu integers have no `rem_euclid` of this shape"
+        )]
         let turn = ((count % 4i32) + 4) % 4;
         match turn {
             0 => Ok(Self::ONE),

@@ -72,7 +72,7 @@ impl Big {
         let shift = length.saturating_sub(53);
         let head = match self.mantissa.as_sign_words() {
             (_, []) => 0,
-            (_, [one]) => u64::from(*one) >> shift,
+            (_, [one]) => *one >> shift,
             _ => u64::try_from(self.mantissa.clone().into_parts().1 >> shift)
                 .unwrap_or(u64::MAX >> 11),
         };

@@ -109,7 +109,7 @@ impl Product {
                 if exact::is_negative(&prime.clone().into()) || prime.is_zero() {
                     return Ok(false);
                 }
-                let prime = exact::magnitude(&prime);
+                let prime = exact::magnitude(prime);
                 match arena.number(*exponent) {
                     Some(value) => match exact::integer(value) {
                         Some(count) => *self.exponents.entry(prime).or_default() += count * times,
