@@ -72,11 +72,11 @@ proptest! {
         let expected = if windows.is_empty() || distinct.len() == windows.len() {
             0.0
         } else {
-            (1.0 - distinct.len() as f64 / windows.len() as f64) * -1.0
+            distinct.len() as f64 / windows.len() as f64 - 1.0
         };
         prop_assert_eq!(repetition_tokens(&ids, &options(ngram)), expected);
-        let words: String = ids.iter().map(|id| format!("w{id} ")).collect();
-        prop_assert_eq!(repetition_words(&words, &options(ngram)), expected);
+        let words: Vec<String> = ids.iter().map(|id| format!("w{id}")).collect();
+        prop_assert_eq!(repetition_words(&words.join(" "), &options(ngram)), expected);
         // Names do not matter, only which are the same.
         let renamed: Vec<u32> = ids.iter().map(|id| u32::MAX - id * 1_000).collect();
         prop_assert_eq!(repetition_tokens(&renamed, &options(ngram)), expected);

@@ -198,7 +198,7 @@ impl Scorer {
                 }
             },
             ComponentKind::Repetition(options) => Ok(repetition(view, options)?),
-            ComponentKind::Language(options) => Ok(language(view, options)?),
+            ComponentKind::Language(options) => Ok(language(view, *options)?),
             ComponentKind::Readability(_) => Ok(text::readability(view.text()?)),
         }))
     }
@@ -225,7 +225,7 @@ impl Statuses {
     }
 }
 
-fn language(view: &View<'_>, options: &Language) -> Result<f64> {
+fn language(view: &View<'_>, options: Language) -> Result<f64> {
     let part = match options.part {
         Part::Thoughts => view.thoughts(options.think_in_prompt)?,
         Part::Completion => view.text()?,
