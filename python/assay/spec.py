@@ -99,7 +99,34 @@ class Repetition:
     """The value when everything repeats."""
 
 
-Component: TypeAlias = Accuracy | Format | Tags | Length | Repetition
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """The share of the chain of thought that is in the target language, from 0 to 1 (DeepSeek-R1).
+
+    Words count; code, formulas, numbers and names do not. A text without words gets 1.
+    """
+
+    kind: ClassVar[str] = "language"
+    name: str = "language"
+    weight: float = 1.0
+    target: str
+    """The ISO 639-1 code of one of 62 languages: `en`, `zh`, `de` ..."""
+    part: Literal["thoughts", "completion"] = "thoughts"
+    """What is looked at: the chain of thought (all of a completion without think tags), or everything."""
+    think_in_prompt: bool = False
+    """The prompt already ended in `<think>`, so that the completion starts with thoughts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readability:
+    """1 less the shares of loops, endless lines and (tenfold) garbled characters, at least 0."""
+
+    kind: ClassVar[str] = "readability"
+    name: str = "readability"
+    weight: float = 1.0
+
+
+Component: TypeAlias = Accuracy | Format | Tags | Length | Repetition | Language | Readability
 
 _KINDS: dict[str, type[Component]] = {
     "accuracy": Accuracy,
@@ -107,6 +134,8 @@ _KINDS: dict[str, type[Component]] = {
     "tags": Tags,
     "length": Length,
     "repetition": Repetition,
+    "language": Language,
+    "readability": Readability,
 }
 
 

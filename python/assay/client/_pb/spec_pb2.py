@@ -14,43 +14,49 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61ssay/v1/spec.proto\x12\x08\x61ssay.v1\"t\n\nRewardSpec\x12+\n\x0con_undecided\x18\x01 \x01(\x0e\x32\x15.assay.v1.OnUndecided\x12\'\n\ncomponents\x18\x02 \x03(\x0b\x32\x13.assay.v1.Component\x12\x10\n\x08revision\x18\x03 \x01(\r\"\xfd\x01\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06weight\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12&\n\x08\x61\x63\x63uracy\x18\x10 \x01(\x0b\x32\x12.assay.v1.AccuracyH\x00\x12\"\n\x06\x66ormat\x18\x11 \x01(\x0b\x32\x10.assay.v1.FormatH\x00\x12\x1e\n\x04tags\x18\x12 \x01(\x0b\x32\x0e.assay.v1.TagsH\x00\x12\"\n\x06length\x18\x13 \x01(\x0b\x32\x10.assay.v1.LengthH\x00\x12*\n\nrepetition\x18\x14 \x01(\x0b\x32\x14.assay.v1.RepetitionH\x00\x42\x06\n\x04kindB\t\n\x07_weight\"\xca\x01\n\x08\x41\x63\x63uracy\x12\"\n\x07profile\x18\x01 \x01(\x0e\x32\x11.assay.v1.Profile\x12 \n\x06\x61nswer\x18\x02 \x01(\x0e\x32\x10.assay.v1.Answer\x12&\n\ttolerance\x18\x03 \x01(\x0b\x32\x13.assay.v1.Tolerance\x12\x1e\n\x05units\x18\x04 \x01(\x0e\x32\x0f.assay.v1.Units\x12\x1c\n\x0fthink_in_prompt\x18\x05 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_think_in_prompt\"z\n\tTolerance\x12%\n\x04rule\x18\x01 \x01(\x0e\x32\x17.assay.v1.ToleranceRule\x12\x15\n\x08\x61\x62solute\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08relative\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_absoluteB\x0b\n\t_relative\":\n\x06\x46ormat\x12\x1c\n\x0fthink_in_prompt\x18\x01 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_think_in_prompt\"8\n\x04Tags\x12\x1c\n\x0fthink_in_prompt\x18\x01 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_think_in_prompt\"\xb8\x02\n\x06Length\x12\"\n\x04mode\x18\x01 \x01(\x0e\x32\x14.assay.v1.LengthMode\x12\"\n\x04unit\x18\x02 \x01(\x0e\x32\x14.assay.v1.LengthUnit\x12\x17\n\nmax_length\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x13\n\x06\x62uffer\x18\x04 \x01(\x04H\x01\x88\x01\x01\x12\x18\n\x0bmin_correct\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0bmax_correct\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tmin_wrong\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x16\n\tmax_wrong\x18\x08 \x01(\x01H\x05\x88\x01\x01\x42\r\n\x0b_max_lengthB\t\n\x07_bufferB\x0e\n\x0c_min_correctB\x0e\n\x0c_max_correctB\x0c\n\n_min_wrongB\x0c\n\n_max_wrong\"|\n\nRepetition\x12&\n\x04unit\x18\x01 \x01(\x0e\x32\x18.assay.v1.RepetitionUnit\x12\x12\n\x05ngram\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x18\n\x0bmax_penalty\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_ngramB\x0e\n\x0c_max_penalty*Y\n\x0bOnUndecided\x12\x1c\n\x18ON_UNDECIDED_UNSPECIFIED\x10\x00\x12\x15\n\x11ON_UNDECIDED_NONE\x10\x01\x12\x15\n\x11ON_UNDECIDED_ZERO\x10\x02*\x81\x02\n\x07Profile\x12\x17\n\x13PROFILE_UNSPECIFIED\x10\x00\x12\x0e\n\nPROFILE_R1\x10\x01\x12\x17\n\x13PROFILE_MATH_VERIFY\x10\x02\x12\x10\n\x0cPROFILE_DAPO\x10\x03\x12\x16\n\x12PROFILE_PRIME_MATH\x10\x04\x12\x18\n\x14PROFILE_GSM8K_STRICT\x10\x05\x12\x1a\n\x16PROFILE_GSM8K_FLEXIBLE\x10\x06\x12\x15\n\x11PROFILE_HENDRYCKS\x10\x07\x12\x17\n\x13PROFILE_MATH_RUBRIC\x10\x08\x12\x0f\n\x0bPROFILE_TRL\x10\t\x12\x13\n\x0fPROFILE_OPEN_R1\x10\n*y\n\x06\x41nswer\x12\x16\n\x12\x41NSWER_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41NSWER_AUTO\x10\x01\x12\x11\n\rANSWER_NUMBER\x10\x02\x12\x0f\n\x0b\x41NSWER_MATH\x10\x03\x12\x11\n\rANSWER_CHOICE\x10\x04\x12\x0f\n\x0b\x41NSWER_TEXT\x10\x05*\x83\x01\n\rToleranceRule\x12\x1e\n\x1aTOLERANCE_RULE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TOLERANCE_RULE_LAST_PLACE\x10\x01\x12\x18\n\x14TOLERANCE_RULE_EXACT\x10\x02\x12\x19\n\x15TOLERANCE_RULE_WITHIN\x10\x03*V\n\x05Units\x12\x15\n\x11UNITS_UNSPECIFIED\x10\x00\x12\x10\n\x0cUNITS_IGNORE\x10\x01\x12\x11\n\rUNITS_REQUIRE\x10\x02\x12\x11\n\rUNITS_CONVERT\x10\x03*`\n\nLengthMode\x12\x1b\n\x17LENGTH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12LENGTH_MODE_COSINE\x10\x01\x12\x1d\n\x19LENGTH_MODE_SOFT_OVERLONG\x10\x02*t\n\nLengthUnit\x12\x1b\n\x17LENGTH_UNIT_UNSPECIFIED\x10\x00\x12\x16\n\x12LENGTH_UNIT_TOKENS\x10\x01\x12\x1a\n\x16LENGTH_UNIT_CHARACTERS\x10\x02\x12\x15\n\x11LENGTH_UNIT_WORDS\x10\x03*h\n\x0eRepetitionUnit\x12\x1f\n\x1bREPETITION_UNIT_UNSPECIFIED\x10\x00\x12\x19\n\x15REPETITION_UNIT_WORDS\x10\x01\x12\x1a\n\x16REPETITION_UNIT_TOKENS\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61ssay/v1/spec.proto\x12\x08\x61ssay.v1\"t\n\nRewardSpec\x12+\n\x0con_undecided\x18\x01 \x01(\x0e\x32\x15.assay.v1.OnUndecided\x12\'\n\ncomponents\x18\x02 \x03(\x0b\x32\x13.assay.v1.Component\x12\x10\n\x08revision\x18\x03 \x01(\r\"\xd3\x02\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06weight\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12&\n\x08\x61\x63\x63uracy\x18\x10 \x01(\x0b\x32\x12.assay.v1.AccuracyH\x00\x12\"\n\x06\x66ormat\x18\x11 \x01(\x0b\x32\x10.assay.v1.FormatH\x00\x12\x1e\n\x04tags\x18\x12 \x01(\x0b\x32\x0e.assay.v1.TagsH\x00\x12\"\n\x06length\x18\x13 \x01(\x0b\x32\x10.assay.v1.LengthH\x00\x12*\n\nrepetition\x18\x14 \x01(\x0b\x32\x14.assay.v1.RepetitionH\x00\x12&\n\x08language\x18\x15 \x01(\x0b\x32\x12.assay.v1.LanguageH\x00\x12,\n\x0breadability\x18\x16 \x01(\x0b\x32\x15.assay.v1.ReadabilityH\x00\x42\x06\n\x04kindB\t\n\x07_weight\"\xca\x01\n\x08\x41\x63\x63uracy\x12\"\n\x07profile\x18\x01 \x01(\x0e\x32\x11.assay.v1.Profile\x12 \n\x06\x61nswer\x18\x02 \x01(\x0e\x32\x10.assay.v1.Answer\x12&\n\ttolerance\x18\x03 \x01(\x0b\x32\x13.assay.v1.Tolerance\x12\x1e\n\x05units\x18\x04 \x01(\x0e\x32\x0f.assay.v1.Units\x12\x1c\n\x0fthink_in_prompt\x18\x05 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_think_in_prompt\"z\n\tTolerance\x12%\n\x04rule\x18\x01 \x01(\x0e\x32\x17.assay.v1.ToleranceRule\x12\x15\n\x08\x61\x62solute\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08relative\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_absoluteB\x0b\n\t_relative\":\n\x06\x46ormat\x12\x1c\n\x0fthink_in_prompt\x18\x01 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_think_in_prompt\"8\n\x04Tags\x12\x1c\n\x0fthink_in_prompt\x18\x01 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_think_in_prompt\"\xb8\x02\n\x06Length\x12\"\n\x04mode\x18\x01 \x01(\x0e\x32\x14.assay.v1.LengthMode\x12\"\n\x04unit\x18\x02 \x01(\x0e\x32\x14.assay.v1.LengthUnit\x12\x17\n\nmax_length\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x13\n\x06\x62uffer\x18\x04 \x01(\x04H\x01\x88\x01\x01\x12\x18\n\x0bmin_correct\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0bmax_correct\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tmin_wrong\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x16\n\tmax_wrong\x18\x08 \x01(\x01H\x05\x88\x01\x01\x42\r\n\x0b_max_lengthB\t\n\x07_bufferB\x0e\n\x0c_min_correctB\x0e\n\x0c_max_correctB\x0c\n\n_min_wrongB\x0c\n\n_max_wrong\"|\n\nRepetition\x12&\n\x04unit\x18\x01 \x01(\x0e\x32\x18.assay.v1.RepetitionUnit\x12\x12\n\x05ngram\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x18\n\x0bmax_penalty\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_ngramB\x0e\n\x0c_max_penalty\"j\n\x08Language\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x1c\n\x04part\x18\x02 \x01(\x0e\x32\x0e.assay.v1.Part\x12\x1c\n\x0fthink_in_prompt\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_think_in_prompt\"\r\n\x0bReadability*Y\n\x0bOnUndecided\x12\x1c\n\x18ON_UNDECIDED_UNSPECIFIED\x10\x00\x12\x15\n\x11ON_UNDECIDED_NONE\x10\x01\x12\x15\n\x11ON_UNDECIDED_ZERO\x10\x02*\x81\x02\n\x07Profile\x12\x17\n\x13PROFILE_UNSPECIFIED\x10\x00\x12\x0e\n\nPROFILE_R1\x10\x01\x12\x17\n\x13PROFILE_MATH_VERIFY\x10\x02\x12\x10\n\x0cPROFILE_DAPO\x10\x03\x12\x16\n\x12PROFILE_PRIME_MATH\x10\x04\x12\x18\n\x14PROFILE_GSM8K_STRICT\x10\x05\x12\x1a\n\x16PROFILE_GSM8K_FLEXIBLE\x10\x06\x12\x15\n\x11PROFILE_HENDRYCKS\x10\x07\x12\x17\n\x13PROFILE_MATH_RUBRIC\x10\x08\x12\x0f\n\x0bPROFILE_TRL\x10\t\x12\x13\n\x0fPROFILE_OPEN_R1\x10\n*y\n\x06\x41nswer\x12\x16\n\x12\x41NSWER_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41NSWER_AUTO\x10\x01\x12\x11\n\rANSWER_NUMBER\x10\x02\x12\x0f\n\x0b\x41NSWER_MATH\x10\x03\x12\x11\n\rANSWER_CHOICE\x10\x04\x12\x0f\n\x0b\x41NSWER_TEXT\x10\x05*\x83\x01\n\rToleranceRule\x12\x1e\n\x1aTOLERANCE_RULE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TOLERANCE_RULE_LAST_PLACE\x10\x01\x12\x18\n\x14TOLERANCE_RULE_EXACT\x10\x02\x12\x19\n\x15TOLERANCE_RULE_WITHIN\x10\x03*V\n\x05Units\x12\x15\n\x11UNITS_UNSPECIFIED\x10\x00\x12\x10\n\x0cUNITS_IGNORE\x10\x01\x12\x11\n\rUNITS_REQUIRE\x10\x02\x12\x11\n\rUNITS_CONVERT\x10\x03*`\n\nLengthMode\x12\x1b\n\x17LENGTH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12LENGTH_MODE_COSINE\x10\x01\x12\x1d\n\x19LENGTH_MODE_SOFT_OVERLONG\x10\x02*t\n\nLengthUnit\x12\x1b\n\x17LENGTH_UNIT_UNSPECIFIED\x10\x00\x12\x16\n\x12LENGTH_UNIT_TOKENS\x10\x01\x12\x1a\n\x16LENGTH_UNIT_CHARACTERS\x10\x02\x12\x15\n\x11LENGTH_UNIT_WORDS\x10\x03*h\n\x0eRepetitionUnit\x12\x1f\n\x1bREPETITION_UNIT_UNSPECIFIED\x10\x00\x12\x19\n\x15REPETITION_UNIT_WORDS\x10\x01\x12\x1a\n\x16REPETITION_UNIT_TOKENS\x10\x02*D\n\x04Part\x12\x14\n\x10PART_UNSPECIFIED\x10\x00\x12\x11\n\rPART_THOUGHTS\x10\x01\x12\x13\n\x0fPART_COMPLETION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'assay.v1.spec_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ONUNDECIDED']._serialized_start=1295
-  _globals['_ONUNDECIDED']._serialized_end=1384
-  _globals['_PROFILE']._serialized_start=1387
-  _globals['_PROFILE']._serialized_end=1644
-  _globals['_ANSWER']._serialized_start=1646
-  _globals['_ANSWER']._serialized_end=1767
-  _globals['_TOLERANCERULE']._serialized_start=1770
-  _globals['_TOLERANCERULE']._serialized_end=1901
-  _globals['_UNITS']._serialized_start=1903
-  _globals['_UNITS']._serialized_end=1989
-  _globals['_LENGTHMODE']._serialized_start=1991
-  _globals['_LENGTHMODE']._serialized_end=2087
-  _globals['_LENGTHUNIT']._serialized_start=2089
-  _globals['_LENGTHUNIT']._serialized_end=2205
-  _globals['_REPETITIONUNIT']._serialized_start=2207
-  _globals['_REPETITIONUNIT']._serialized_end=2311
+  _globals['_ONUNDECIDED']._serialized_start=1504
+  _globals['_ONUNDECIDED']._serialized_end=1593
+  _globals['_PROFILE']._serialized_start=1596
+  _globals['_PROFILE']._serialized_end=1853
+  _globals['_ANSWER']._serialized_start=1855
+  _globals['_ANSWER']._serialized_end=1976
+  _globals['_TOLERANCERULE']._serialized_start=1979
+  _globals['_TOLERANCERULE']._serialized_end=2110
+  _globals['_UNITS']._serialized_start=2112
+  _globals['_UNITS']._serialized_end=2198
+  _globals['_LENGTHMODE']._serialized_start=2200
+  _globals['_LENGTHMODE']._serialized_end=2296
+  _globals['_LENGTHUNIT']._serialized_start=2298
+  _globals['_LENGTHUNIT']._serialized_end=2414
+  _globals['_REPETITIONUNIT']._serialized_start=2416
+  _globals['_REPETITIONUNIT']._serialized_end=2520
+  _globals['_PART']._serialized_start=2522
+  _globals['_PART']._serialized_end=2590
   _globals['_REWARDSPEC']._serialized_start=33
   _globals['_REWARDSPEC']._serialized_end=149
   _globals['_COMPONENT']._serialized_start=152
-  _globals['_COMPONENT']._serialized_end=405
-  _globals['_ACCURACY']._serialized_start=408
-  _globals['_ACCURACY']._serialized_end=610
-  _globals['_TOLERANCE']._serialized_start=612
-  _globals['_TOLERANCE']._serialized_end=734
-  _globals['_FORMAT']._serialized_start=736
-  _globals['_FORMAT']._serialized_end=794
-  _globals['_TAGS']._serialized_start=796
-  _globals['_TAGS']._serialized_end=852
-  _globals['_LENGTH']._serialized_start=855
-  _globals['_LENGTH']._serialized_end=1167
-  _globals['_REPETITION']._serialized_start=1169
-  _globals['_REPETITION']._serialized_end=1293
+  _globals['_COMPONENT']._serialized_end=491
+  _globals['_ACCURACY']._serialized_start=494
+  _globals['_ACCURACY']._serialized_end=696
+  _globals['_TOLERANCE']._serialized_start=698
+  _globals['_TOLERANCE']._serialized_end=820
+  _globals['_FORMAT']._serialized_start=822
+  _globals['_FORMAT']._serialized_end=880
+  _globals['_TAGS']._serialized_start=882
+  _globals['_TAGS']._serialized_end=938
+  _globals['_LENGTH']._serialized_start=941
+  _globals['_LENGTH']._serialized_end=1253
+  _globals['_REPETITION']._serialized_start=1255
+  _globals['_REPETITION']._serialized_end=1379
+  _globals['_LANGUAGE']._serialized_start=1381
+  _globals['_LANGUAGE']._serialized_end=1487
+  _globals['_READABILITY']._serialized_start=1489
+  _globals['_READABILITY']._serialized_end=1502
 # @@protoc_insertion_point(module_scope)

@@ -68,6 +68,12 @@ class RepetitionUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REPETITION_UNIT_UNSPECIFIED: _ClassVar[RepetitionUnit]
     REPETITION_UNIT_WORDS: _ClassVar[RepetitionUnit]
     REPETITION_UNIT_TOKENS: _ClassVar[RepetitionUnit]
+
+class Part(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PART_UNSPECIFIED: _ClassVar[Part]
+    PART_THOUGHTS: _ClassVar[Part]
+    PART_COMPLETION: _ClassVar[Part]
 ON_UNDECIDED_UNSPECIFIED: OnUndecided
 ON_UNDECIDED_NONE: OnUndecided
 ON_UNDECIDED_ZERO: OnUndecided
@@ -106,6 +112,9 @@ LENGTH_UNIT_WORDS: LengthUnit
 REPETITION_UNIT_UNSPECIFIED: RepetitionUnit
 REPETITION_UNIT_WORDS: RepetitionUnit
 REPETITION_UNIT_TOKENS: RepetitionUnit
+PART_UNSPECIFIED: Part
+PART_THOUGHTS: Part
+PART_COMPLETION: Part
 
 class RewardSpec(_message.Message):
     __slots__ = ("on_undecided", "components", "revision")
@@ -118,7 +127,7 @@ class RewardSpec(_message.Message):
     def __init__(self, on_undecided: _Optional[_Union[OnUndecided, str]] = ..., components: _Optional[_Iterable[_Union[Component, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Component(_message.Message):
-    __slots__ = ("name", "weight", "accuracy", "format", "tags", "length", "repetition")
+    __slots__ = ("name", "weight", "accuracy", "format", "tags", "length", "repetition", "language", "readability")
     NAME_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +135,8 @@ class Component(_message.Message):
     TAGS_FIELD_NUMBER: _ClassVar[int]
     LENGTH_FIELD_NUMBER: _ClassVar[int]
     REPETITION_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    READABILITY_FIELD_NUMBER: _ClassVar[int]
     name: str
     weight: float
     accuracy: Accuracy
@@ -133,7 +144,9 @@ class Component(_message.Message):
     tags: Tags
     length: Length
     repetition: Repetition
-    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., accuracy: _Optional[_Union[Accuracy, _Mapping]] = ..., format: _Optional[_Union[Format, _Mapping]] = ..., tags: _Optional[_Union[Tags, _Mapping]] = ..., length: _Optional[_Union[Length, _Mapping]] = ..., repetition: _Optional[_Union[Repetition, _Mapping]] = ...) -> None: ...
+    language: Language
+    readability: Readability
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., accuracy: _Optional[_Union[Accuracy, _Mapping]] = ..., format: _Optional[_Union[Format, _Mapping]] = ..., tags: _Optional[_Union[Tags, _Mapping]] = ..., length: _Optional[_Union[Length, _Mapping]] = ..., repetition: _Optional[_Union[Repetition, _Mapping]] = ..., language: _Optional[_Union[Language, _Mapping]] = ..., readability: _Optional[_Union[Readability, _Mapping]] = ...) -> None: ...
 
 class Accuracy(_message.Message):
     __slots__ = ("profile", "answer", "tolerance", "units", "think_in_prompt")
@@ -200,3 +213,17 @@ class Repetition(_message.Message):
     ngram: int
     max_penalty: float
     def __init__(self, unit: _Optional[_Union[RepetitionUnit, str]] = ..., ngram: _Optional[int] = ..., max_penalty: _Optional[float] = ...) -> None: ...
+
+class Language(_message.Message):
+    __slots__ = ("target", "part", "think_in_prompt")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    THINK_IN_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    target: str
+    part: Part
+    think_in_prompt: bool
+    def __init__(self, target: _Optional[str] = ..., part: _Optional[_Union[Part, str]] = ..., think_in_prompt: _Optional[bool] = ...) -> None: ...
+
+class Readability(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -5,10 +5,12 @@ use std::num::NonZeroUsize;
 use super::golds::BatchGolds;
 use super::view::View;
 use super::{MAX_ANSWER_BYTES, Scorer, Status};
-use crate::Result;
 use crate::math::{Gold, Outcome};
-use crate::spec::{Accuracy, ComponentKind, Length, OnUndecided, Repetition, RepetitionUnit};
+use crate::spec::{
+    Accuracy, ComponentKind, Language, Length, OnUndecided, Part, Repetition, RepetitionUnit,
+};
 use crate::text;
+use crate::{Error, ErrorKind, Result};
 
 /// What one item leaves in the columns of [`Scores`](super::Scores), component values aside.
 pub(super) struct Row {
@@ -194,6 +196,8 @@ fn other(
             }
         },
         ComponentKind::Repetition(options) => Ok(repetition(view, options)?),
+        ComponentKind::Language(options) => Ok(language(view, *options)?),
+        ComponentKind::Readability(_) => Ok(text::readability(view.text()?)),
     }))
 }
 
@@ -216,6 +220,20 @@ impl Statuses {
             self.missing = Some((place, status, reason.map(str::to_owned)));
         }
     }
+}
+
+fn language(view: &View<'_>, options: Language) -> Result<f64> {
+    let part = match options.part {
+        Part::Thoughts => view.thoughts(options.think_in_prompt)?,
+        Part::Completion => view.text()?,
+    };
+    let Some(target) = options.target else {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "a language component without a target passed validation",
+        ));
+    };
+    Ok(text::language(part, target))
 }
 
 fn repetition(view: &View<'_>, options: &Repetition) -> Result<f64> {

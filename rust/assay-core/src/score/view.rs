@@ -93,6 +93,23 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The chain of thought, or the whole text where there are no think tags.
+    pub(super) fn thoughts(&self, think_in_prompt: bool) -> Result<&str> {
+        let text = self.text()?;
+        let sections = self.text_sections(text, think_in_prompt)?;
+        Ok(sections
+            .think
+            .as_ref()
+            .map_or(text, |span| &text[span.clone()]))
+    }
+
+    /// The sections of the whole text, even where token ids were given.
+    fn text_sections(&self, text: &str, think_in_prompt: bool) -> Result<&Sections> {
+        filled(&self.sections[usize::from(think_in_prompt)], || {
+            Ok(sections(text, think_in_prompt))
+        })
+    }
+
     pub(super) fn length(&self, unit: LengthUnit) -> Result<usize> {
         Ok(match unit {
             LengthUnit::Tokens => self.ids()?.len(),

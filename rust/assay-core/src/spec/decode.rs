@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::hint::did_you_mean;
 use super::{
-    Accuracy, Component, ComponentKind, Cosine, Format, Length, OnUndecided, Repetition,
-    RewardSpec, SoftOverlong, Tags,
+    Accuracy, Component, ComponentKind, Cosine, Format, Language, Length, OnUndecided, Readability,
+    Repetition, RewardSpec, SoftOverlong, Tags,
 };
 use crate::{Error, Result};
 
@@ -142,6 +142,8 @@ fn component(index: usize, mut table: Map<String, Value>) -> Result<Component> {
         "tags" => ComponentKind::Tags(options::<Tags>(&place, table)?),
         "length" => ComponentKind::Length(length(&place, table)?),
         "repetition" => ComponentKind::Repetition(options::<Repetition>(&place, table)?),
+        "language" => ComponentKind::Language(options::<Language>(&place, table)?),
+        "readability" => ComponentKind::Readability(options::<Readability>(&place, table)?),
         unknown => {
             let hint = did_you_mean(unknown, &ComponentKind::NAMES);
             return Err(Error::spec(format!(

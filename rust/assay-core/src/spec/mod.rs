@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Profile;
 use crate::math::{Kind, Options, Tolerance, Units};
+use crate::text;
 use crate::{Error, Result};
 
 pub use decode::option;
@@ -86,6 +87,10 @@ pub enum ComponentKind {
     Length(Length),
     /// A penalty on repeated n-grams.
     Repetition(Repetition),
+    /// The share of the thoughts that is in the target language.
+    Language(Language),
+    /// 1 less what keeps a person from reading the completion.
+    Readability(Readability),
 }
 
 /// Options of `accuracy`.
@@ -250,9 +255,45 @@ pub enum RepetitionUnit {
     Tokens,
 }
 
+/// Options of `language`: `DeepSeek-R1`'s language consistency, in `[0, 1]`; see [`crate::text::language()`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Language {
+    /// The language, by its ISO 639-1 code; required.
+    pub target: Option<text::Language>,
+    /// What is looked at.
+    pub part: Part,
+    /// The prompt already ended in `<think>`, so that the completion starts with thoughts.
+    pub think_in_prompt: bool,
+}
+
+/// A part of a completion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The chain of thought; all of a completion that has no think tags.
+    #[default]
+    Thoughts,
+    /// Everything.
+    Completion,
+}
+
+/// `readability` has no options: loops, garbled characters and endless lines are what
+/// [`crate::text::readability()`] says they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readability {}
+
 impl ComponentKind {
     /// The names of the kinds, as `kind` spells them.
-    pub const NAMES: [&'static str; 5] = ["accuracy", "format", "tags", "length", "repetition"];
+    pub const NAMES: [&'static str; 7] = [
+        "accuracy",
+        "format",
+        "tags",
+        "length",
+        "repetition",
+        "language",
+        "readability",
+    ];
 
     /// This kind's name.
     pub fn as_str(&self) -> &'static str {
@@ -262,6 +303,8 @@ impl ComponentKind {
             Self::Tags(_) => "tags",
             Self::Length(_) => "length",
             Self::Repetition(_) => "repetition",
+            Self::Language(_) => "language",
+            Self::Readability(_) => "readability",
         }
     }
 

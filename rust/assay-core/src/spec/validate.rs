@@ -56,7 +56,14 @@ fn one(place: &str, component: &Component) -> Result<()> {
     bounded(place, "weight", component.weight)?;
     match &component.kind {
         ComponentKind::Accuracy(options) => accuracy(place, options)?,
-        ComponentKind::Format(_) | ComponentKind::Tags(_) => {}
+        ComponentKind::Format(_) | ComponentKind::Tags(_) | ComponentKind::Readability(_) => {}
+        ComponentKind::Language(options) => {
+            if options.target.is_none() {
+                return Err(Error::spec(format!(
+                    "{place}: `target` is required: the code of a language, such as \"en\""
+                )));
+            }
+        }
         ComponentKind::Length(Length::Cosine(options)) => cosine(place, options)?,
         ComponentKind::Length(Length::SoftOverlong(options)) => {
             positive(place, "max_length", options.max_length)?;

@@ -25,13 +25,13 @@ pub struct Component {
     #[prost(double, optional, tag = "2")]
     pub weight: ::core::option::Option<f64>,
     /// What is computed, with its options. Required.
-    #[prost(oneof = "component::Kind", tags = "16, 17, 18, 19, 20")]
+    #[prost(oneof = "component::Kind", tags = "16, 17, 18, 19, 20, 21, 22")]
     pub kind: ::core::option::Option<component::Kind>,
 }
 /// Nested message and enum types in `Component`.
 pub mod component {
     /// What is computed, with its options. Required.
-    #[derive(Clone, Copy, PartialEq, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         /// Is the answer the reference?
         #[prost(message, tag = "16")]
@@ -48,6 +48,12 @@ pub mod component {
         /// Penalty for repeated n-grams.
         #[prost(message, tag = "20")]
         Repetition(super::Repetition),
+        /// The share of the thoughts that is in the target language.
+        #[prost(message, tag = "21")]
+        Language(super::Language),
+        /// 1 less what keeps a person from reading the completion.
+        #[prost(message, tag = "22")]
+        Readability(super::Readability),
     }
 }
 /// 1 when the extracted answer equals the reference, else 0.
@@ -137,6 +143,22 @@ pub struct Repetition {
     #[prost(double, optional, tag = "3")]
     pub max_penalty: ::core::option::Option<f64>,
 }
+/// The share of the words of the target language, from 0 to 1. Code, formulas, numbers and names do not count.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Language {
+    /// ISO 639-1 code of the language, for example `en`. Required.
+    #[prost(string, tag = "1")]
+    pub target: ::prost::alloc::string::String,
+    /// What is looked at. Default PART_THOUGHTS.
+    #[prost(enumeration = "Part", tag = "2")]
+    pub part: i32,
+    /// The prompt already opened the think block. Default false.
+    #[prost(bool, optional, tag = "3")]
+    pub think_in_prompt: ::core::option::Option<bool>,
+}
+/// 1 less the shares of loops, endless lines and (tenfold) garbled characters, at least 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Readability {}
 /// What an undecided comparison turns into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -454,6 +476,39 @@ impl RepetitionUnit {
             "REPETITION_UNIT_UNSPECIFIED" => Some(Self::Unspecified),
             "REPETITION_UNIT_WORDS" => Some(Self::Words),
             "REPETITION_UNIT_TOKENS" => Some(Self::Tokens),
+            _ => None,
+        }
+    }
+}
+/// A part of a completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Part {
+    /// The default, which is PART_THOUGHTS.
+    Unspecified = 0,
+    /// The chain of thought; all of a completion that has no think tags.
+    Thoughts = 1,
+    /// Everything.
+    Completion = 2,
+}
+impl Part {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PART_UNSPECIFIED",
+            Self::Thoughts => "PART_THOUGHTS",
+            Self::Completion => "PART_COMPLETION",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PART_UNSPECIFIED" => Some(Self::Unspecified),
+            "PART_THOUGHTS" => Some(Self::Thoughts),
+            "PART_COMPLETION" => Some(Self::Completion),
             _ => None,
         }
     }

@@ -33,6 +33,9 @@ const FAINT: f32 = 0.2;
 /// How far another language must be ahead of the target.
 const LEAD: f32 = 0.25;
 
+/// Votes another language must have at all: a shared function word or an ending alone accuses nobody.
+const CLEAR: f32 = 0.75;
+
 /// A clause of so many words without a vote for the target is foreign.
 const LONG: usize = 8;
 
@@ -295,7 +298,7 @@ impl Clause {
         };
         let own = votes.0[target];
         let silent = self.latin >= LONG && self.evidence.0[target] <= FAINT;
-        if silent || others_votes > own + LEAD {
+        if silent || others_votes > CLEAR.max(own + LEAD) {
             Owner::Other(language)
         } else if own > FAINT {
             Owner::Target

@@ -14,7 +14,9 @@ pub(super) const WORDS: [(Language, &str); 28] = [
          we there can an your which their if do will each about how up out them then she many some so these would other \
          into has more two him see no way could than been who now did get may let my know think wait because since \
          therefore thus hence here its also only just need find should must where while us our me you he they his her \
-         first second next same any both does using use means equal equals answer step number check again right correct",
+         first second next same any both does using use means equal equals answer step number check again right correct \
+         per total more than after before each every cost costs price day days week weeks month year years hour hours \
+         minutes numbers people left many much still same half twice times sold bought gave got makes made takes",
     ),
     (
         L::Es,
@@ -196,7 +198,7 @@ pub(super) const ENDINGS: [(Language, &str); 24] = [
         L::Es,
         "ción ciones mente dad ados idos ando iendo emos amos ería",
     ),
-    (L::Fr, "tion ment eux euse aient ons ique elle ité ant aux"),
+    (L::Fr, "tion ment eux euse aient ique elle ité aux"),
     (
         L::De,
         "ung ungen lich keit heit isch ische ieren schaft bar",

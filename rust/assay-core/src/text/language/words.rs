@@ -254,11 +254,11 @@ fn tag(rest: &[u8]) -> Option<usize> {
 /// A command-line option: `--dry-run`.
 fn option(rest: &[u8]) -> Option<usize> {
     let name = rest.strip_prefix(b"--")?;
-    let length = name
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-')
-        .count();
-    name.first()?.is_ascii_alphabetic().then_some(length + 2)
+    if !name.first()?.is_ascii_alphabetic() {
+        return None;
+    }
+    let named = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'-';
+    Some(2 + name.iter().take_while(named).count())
 }
 
 /// A link, to the next white space.

@@ -107,6 +107,14 @@ fn component_from_wire(index: usize, component: &pb::Component) -> Result<Value>
             object.count("ngram", repetition.ngram);
             object.number("max_penalty", repetition.max_penalty)?;
         }
+        Kind::Language(language) => {
+            object.text("target", &language.target);
+            object.word("part", language.part, "PART_", |value: &pb::Part| {
+                value.as_str_name()
+            })?;
+            object.flag("think_in_prompt", language.think_in_prompt);
+        }
+        Kind::Readability(pb::Readability {}) => {}
     }
     Ok(Value::Object(object.map))
 }
@@ -118,6 +126,8 @@ fn kind_name(kind: &Kind) -> &'static str {
         Kind::Tags(_) => "tags",
         Kind::Length(_) => "length",
         Kind::Repetition(_) => "repetition",
+        Kind::Language(_) => "language",
+        Kind::Readability(_) => "readability",
     }
 }
 
@@ -159,6 +169,13 @@ impl Fields {
             .to_ascii_lowercase();
         self.map.insert(field.to_owned(), word.into());
         Ok(())
+    }
+
+    /// An empty text is "not given".
+    fn text(&mut self, field: &str, value: &str) {
+        if !value.is_empty() {
+            self.map.insert(field.to_owned(), value.into());
+        }
     }
 
     fn number(&mut self, field: &str, value: Option<f64>) -> Result<()> {

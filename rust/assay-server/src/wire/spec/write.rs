@@ -81,6 +81,14 @@ fn component_to_wire(value: &Value) -> Result<pb::Component> {
             ngram: object.count("ngram")?,
             max_penalty: object.number("max_penalty")?,
         }),
+        "language" => Kind::Language(pb::Language {
+            target: object.text("target")?.unwrap_or_default(),
+            part: object.word("part", "PART_", |name| {
+                pb::Part::from_str_name(name).map(|value| value as i32)
+            })?,
+            think_in_prompt: object.flag("think_in_prompt")?,
+        }),
+        "readability" => Kind::Readability(pb::Readability {}),
         other => return Err(unknown(&format!("component kind {other}"))),
     };
     object.end()?;
