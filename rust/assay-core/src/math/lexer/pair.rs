@@ -39,6 +39,9 @@ pub(super) fn pair(tokens: &mut [Token]) {
                     if let Some(token) = tokens.get_mut(from) {
                         token.partner = at as u32;
                     }
+                    if let Some(token) = tokens.get_mut(at) {
+                        token.partner = at as u32;
+                    }
                 }
             }
             Kind::Comma
