@@ -37,7 +37,7 @@ pub(super) struct Parser<'a> {
     pub(super) integral: bool,
     pub(super) differential: Option<Box<str>>,
     /// The unit found ahead of a token, so that it is looked for once.
-    pub(super) unit: Option<(usize, Option<Ahead>)>,
+    pub(super) unit: Option<((usize, bool), Option<Ahead>)>,
     /// Reading the sides of a congruence, whose modulus stands after them.
     pub(super) congruent: bool,
     /// After `\equiv`, where `\mod` ends a side, too.

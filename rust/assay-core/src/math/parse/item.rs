@@ -65,11 +65,6 @@ impl Parser<'_> {
         self.with_unit(term)
     }
 
-    /// Whether `/hour` follows an amount of money.
-    pub(super) fn at_rate(&mut self) -> bool {
-        self.money && matches!(self.look(1).kind, Kind::Word | Kind::Text) && self.at_unit()
-    }
-
     /// Whether a bracketed relation is this whole side: `(x < 1 \lor x > 3)`.
     fn at_statement(&self) -> bool {
         let token = self.look(0);

@@ -118,6 +118,6 @@ pub(super) fn number_words(plain: &str) -> Option<Value> {
     if rest == "degrees" || rest == "degree" {
         return Some(Value::Expr(Expr::Degrees(Box::new(expr))));
     }
-    let unit = units::canonical(rest).or_else(|| super::unit::noun(rest))?;
+    let unit = units::canonical(rest).or_else(|| super::noun::noun(rest))?;
     Some(Value::Quantity(expr, unit.into()))
 }
