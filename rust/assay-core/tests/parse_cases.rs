@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 /// What is wrong with a row, if anything.
 fn check(row: &Value) -> Option<String> {
-    let input = row["input"].as_str().unwrap();
+    let Some(input) = row["input"].as_str() else {
+        return Some(format!("{} has no input", row["id"]));
+    };
     let (got, expected) = match parse(input, &ParseOptions::default()) {
         Ok(parsed) => {
             let readings: Vec<String> = parsed.readings.iter().map(render).collect();

@@ -58,7 +58,7 @@ pub(super) fn pair(tokens: &mut [Token]) {
                     match kind {
                         Kind::Comma | Kind::Semicolon => token.inside.separator = true,
                         Kind::Union | Kind::Intersection | Kind::Setminus => {
-                            token.inside.set = true
+                            token.inside.set = true;
                         }
                         _ => token.inside.relation = true,
                     }
@@ -73,8 +73,8 @@ pub(super) fn pair(tokens: &mut [Token]) {
 fn closes(open: Kind, close: Kind) -> bool {
     use Bracket::{Paren, Reversed, Square};
     match (open, close) {
-        (Kind::Begin, Kind::EndEnvironment) => true,
-        (Kind::Open(Paren | Square | Reversed), Kind::Close(Paren | Square | Reversed)) => true,
+        (Kind::Begin, Kind::EndEnvironment)
+        | (Kind::Open(Paren | Square | Reversed), Kind::Close(Paren | Square | Reversed)) => true,
         (Kind::Open(open), Kind::Close(close)) => open == close,
         _ => false,
     }

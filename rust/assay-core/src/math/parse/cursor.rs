@@ -13,6 +13,10 @@ pub(super) struct Term {
     pub(super) height: u16,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says where the parser stands; they change one by one"
+)]
 pub(super) struct Parser<'a> {
     pub(super) source: &'a str,
     tokens: &'a [Token],

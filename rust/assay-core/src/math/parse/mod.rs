@@ -24,6 +24,7 @@ mod policy;
 mod prose;
 mod readings;
 mod repeat;
+mod scientific;
 mod set;
 mod special;
 mod strip;
@@ -82,7 +83,7 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
     let folded = normalise::fold(inner);
     let tokens = lexer::tokens(&folded.text);
     let canonical = policy::canonical(&folded.text, &tokens);
-    match readings::readings(&folded.text, &tokens, styled, options) {
+    match readings::readings(&folded.text, &tokens, styled, *options) {
         Ok(readings) => Ok(Parsed {
             readings,
             canonical,

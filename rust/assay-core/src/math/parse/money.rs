@@ -17,7 +17,11 @@ impl Parser<'_> {
         let mut tokens = minus + 1;
         match (sign.kind, self.look(tokens).kind) {
             (Kind::Currency, _) | (Kind::Word, Kind::Digits) => {}
-            (Kind::Word, Kind::Currency) if matches!(self.text_of(sign), "US" | "HK" | "AU" | "CA") => tokens += 1,
+            (Kind::Word, Kind::Currency)
+                if matches!(self.text_of(sign), "US" | "HK" | "AU" | "CA") =>
+            {
+                tokens += 1;
+            }
             // `Rs. 5`
             (Kind::Word, Kind::Dot) => tokens += 1,
             _ => return Ok(None),
@@ -35,17 +39,26 @@ impl Parser<'_> {
     /// The amount after a currency sign, with what it is per: `5/hour`, `5 million`.
     fn amount_of_money(&mut self, code: &str, negative: bool) -> Result<Value, ParseError> {
         let amount = self.expr(SUM)?;
-        let amount = if negative { self.negate(amount)? } else { amount };
+        let amount = if negative {
+            self.negate(amount)?
+        } else {
+            amount
+        };
         let text = self.text();
         let slash = self.peek() == Kind::Slash;
         let rate = slash || text.starts_with("per") || text.starts_with('每');
-        let value = if slash { self.rate(amount)? } else { self.with_unit(amount)? };
-        Ok(match value {
-            Value::Expr(expr) => Value::Quantity(expr, code.into()),
-            Value::Quantity(expr, unit) if rate => Value::Quantity(expr, format!("{code}{unit}").into()),
-            Value::Quantity(expr, _) => Value::Quantity(expr, code.into()),
-            _ => return Err(self.unexpected()),
-        })
+        let value = if slash {
+            self.rate(amount)?
+        } else {
+            self.with_unit(amount)?
+        };
+        match value {
+            Value::Quantity(expr, unit) if rate => {
+                Ok(Value::Quantity(expr, format!("{code}{unit}").into()))
+            }
+            Value::Expr(expr) | Value::Quantity(expr, _) => Ok(Value::Quantity(expr, code.into())),
+            _ => Err(self.unexpected()),
+        }
     }
 
     /// Whether `/hour` follows an amount of money.
@@ -77,7 +90,7 @@ impl Parser<'_> {
         self.unit_after_word = Some(self.index());
         let written = match number.written {
             Written::Decimal { places } => Written::Decimal {
-                places: places - factor.ilog10() as i32,
+                places: places - factor.ilog10().cast_signed(),
             },
             written => written,
         };
@@ -100,5 +113,8 @@ fn chinese_scale(word: &str) -> Option<(&'static str, u64)> {
         ("百", 100),
     ];
     let kilo = units::canonical(word).is_some_and(|_| word.starts_with('千'));
-    SCALES.iter().copied().find(|(scale, _)| word.starts_with(scale) && !kilo)
+    SCALES
+        .iter()
+        .copied()
+        .find(|(scale, _)| word.starts_with(scale) && !kilo)
 }

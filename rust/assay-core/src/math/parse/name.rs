@@ -10,7 +10,7 @@ use super::{ParseError, ParseErrorKind};
 /// Letters that by convention name functions, so that `f(x)` is first of all an application.
 const FUNCTION_LETTERS: &str = "fghFGHPpqTS";
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     /// A variable, `e`, `i`, a word, or an application `f(x)`.
     pub(super) fn name(&mut self) -> Result<Term, ParseError> {
         let token = self.look(0);

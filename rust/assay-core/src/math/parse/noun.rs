@@ -4,7 +4,7 @@ use super::super::ast::{Expr, Function};
 use super::super::lexer::Kind;
 use super::cursor::Parser;
 use super::name::is_variables;
-use super::unit::Ahead;
+use super::unit::{Ahead, ends_unit};
 
 /// Most words a counted noun may have.
 const MAX_WORDS: usize = 3;
@@ -41,7 +41,7 @@ impl Parser<'_> {
                 return None;
             }
         }
-        if tokens == 0 || !self.ends_unit(self.look(tokens)) {
+        if tokens == 0 || !ends_unit(self.look(tokens)) {
             return None;
         }
         let name = noun(&name)?.into();
@@ -59,7 +59,9 @@ pub(super) fn is_amount(expr: &Expr) -> bool {
         Expr::Number(_) | Expr::Constant(_) => true,
         Expr::Neg(inner) | Expr::Percent(inner) | Expr::PlusMinus(_, inner) => is_amount(inner),
         Expr::Div(one, other) | Expr::Pow(one, other) => is_amount(one) && is_amount(other),
-        Expr::Mul(parts) | Expr::Add(parts) | Expr::Call(Function::Sqrt | Function::Root, parts) => parts.iter().all(is_amount),
+        Expr::Mul(parts)
+        | Expr::Add(parts)
+        | Expr::Call(Function::Sqrt | Function::Root, parts) => parts.iter().all(is_amount),
         _ => false,
     }
 }
@@ -67,9 +69,13 @@ pub(super) fn is_amount(expr: &Expr) -> bool {
 /// The canonical form of a counting noun of one to three words in lower case.
 pub(super) fn noun(name: &str) -> Option<String> {
     let words = name.split(' ').count();
-    let letters = name.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\''));
+    let letters = name
+        .chars()
+        .all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\''));
     let long = name.chars().count() > 1 && name.starts_with(char::is_alphabetic);
-    let more = name.split(' ').any(|word| SAYS_MORE.split(' ').any(|known| known == word))
+    let more = name
+        .split(' ')
+        .any(|word| SAYS_MORE.split(' ').any(|known| known == word))
         || name.contains(['不', '非', '没', '如', '当', '至', '或', '约', '余', '第']);
     (words <= MAX_WORDS && letters && long && !more).then(|| singular(name))
 }
@@ -79,7 +85,10 @@ fn singular(name: &str) -> String {
     if let Some(stem) = name.strip_suffix("ies").filter(|stem| stem.len() > 1) {
         return format!("{stem}y");
     }
-    if ["sses", "shes", "ches", "xes"].iter().any(|ending| name.ends_with(ending)) {
+    if ["sses", "shes", "ches", "xes"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+    {
         return name.get(..name.len() - 2).unwrap_or(name).to_owned();
     }
     match name.strip_suffix('s') {
@@ -94,11 +103,25 @@ mod tests {
 
     #[test]
     fn one_and_many_are_counted_in_the_same_noun() {
-        for (many, one) in [("apples", "apple"), ("boxes", "box"), ("berries", "berry"), ("glasses", "glass"), ("bus", "bus"), ("red balls", "red ball")] {
+        for (many, one) in [
+            ("apples", "apple"),
+            ("boxes", "box"),
+            ("berries", "berry"),
+            ("glasses", "glass"),
+            ("bus", "bus"),
+            ("red balls", "red ball"),
+        ] {
             assert_eq!(noun(many).as_deref(), Some(one));
             assert_eq!(noun(one).as_deref(), Some(one));
         }
-        for phrase in ["or more", "not", "of them all", "one two three four", "x", "不对"] {
+        for phrase in [
+            "or more",
+            "not",
+            "of them all",
+            "one two three four",
+            "x",
+            "不对",
+        ] {
             assert_eq!(noun(phrase), None, "{phrase}");
         }
     }

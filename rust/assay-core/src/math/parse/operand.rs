@@ -171,14 +171,6 @@ impl Parser<'_> {
             Function::Gcd | Function::Lcm | Function::Min | Function::Max => {
                 self.call_with_list(function, usize::MAX)?
             }
-            Function::Floor
-            | Function::Ceil
-            | Function::Abs
-            | Function::Factorial
-            | Function::Transpose => {
-                let argument = self.argument()?;
-                self.call1(function, argument)?
-            }
             _ => {
                 let argument = self.argument()?;
                 self.call1(function, argument)?

@@ -25,7 +25,7 @@ pub(super) fn look(source: &str, tokens: &[Token]) -> Look {
         match token.kind {
             Kind::Word if !is_variables(text) => long += 1,
             Kind::Text if text.chars().count() > 1 && !(text.is_ascii() && is_variables(text)) => {
-                long += 1
+                long += 1;
             }
             Kind::Word | Kind::Text | Kind::And | Kind::Or => short += 1,
             Kind::Function(_)
@@ -56,9 +56,8 @@ pub(super) fn look(source: &str, tokens: &[Token]) -> Look {
         }
     }
     match (long, short) {
-        (0, 0) => Look::Formula,
         (1, 0) | (0, 1) if other == 0 && tokens.len() == 2 => Look::Run,
-        (0, 1) => Look::Formula,
+        (0, 0 | 1) => Look::Formula,
         (0, _) if other > 0 => Look::Formula,
         _ => Look::Words,
     }

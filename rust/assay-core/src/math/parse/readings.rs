@@ -28,7 +28,7 @@ pub(super) fn readings(
     source: &str,
     tokens: &[Token],
     styled: bool,
-    options: &ParseOptions,
+    options: ParseOptions,
 ) -> Result<Vec<Value>, ParseError> {
     let mut found = Readings(Vec::with_capacity(1));
     if options.kind != Kind::Text && !may_be_words(source) {
@@ -59,9 +59,9 @@ pub(super) fn readings(
     }
     if let Some(value) = special::phrase(&plain) {
         found.push(value);
-        prose::fold(&plain)
-            .into_iter()
-            .for_each(|text| found.push(text));
+        if let Some(text) = prose::fold(&plain) {
+            found.push(text);
+        }
         return Ok(found.0);
     }
     let choices = found.0.len();
@@ -147,7 +147,9 @@ fn formula(source: &str, tokens: &[Token], found: &mut Readings) -> Result<(), P
         Ok(value) => {
             let more = also(&value);
             found.push(value);
-            more.into_iter().for_each(|value| found.push(value));
+            if let Some(value) = more {
+                found.push(value);
+            }
             None
         }
         Err(error) => Some(error),
@@ -156,7 +158,9 @@ fn formula(source: &str, tokens: &[Token], found: &mut Readings) -> Result<(), P
         if let (_, Ok(value)) = read(policy) {
             let more = also(&value);
             found.push(value);
-            more.into_iter().for_each(|value| found.push(value));
+            if let Some(value) = more {
+                found.push(value);
+            }
         }
     }
     match error {

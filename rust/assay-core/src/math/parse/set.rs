@@ -11,8 +11,7 @@ impl Parser<'_> {
     pub(super) fn at_set(&self) -> bool {
         let token = self.look(0);
         match token.kind {
-            Kind::Emptyset | Kind::Blackboard => true,
-            Kind::Open(Bracket::Brace) => true,
+            Kind::Emptyset | Kind::Blackboard | Kind::Open(Bracket::Brace) => true,
             Kind::Open(Bracket::Group) => {
                 token.inside.separator || token.inside.set || token.inside.relation
             }
@@ -48,8 +47,8 @@ impl Parser<'_> {
             | Kind::Mid
             | Kind::Colon
             | Kind::Bar
-            | Kind::Text => true,
-            Kind::Word => true,
+            | Kind::Text
+            | Kind::Word => true,
             _ => self.set_operator_at(index).is_some(),
         }
     }

@@ -58,7 +58,8 @@ impl Parser<'_> {
     fn find_unit(&mut self) -> Option<Ahead> {
         let numeric = self.after_numeral();
         let Some((ahead, sure)) = self.known_unit(numeric) else {
-            let counted = numeric && !self.is_split() && self.before() != Kind::Close(Bracket::Paren);
+            let counted =
+                numeric && !self.is_split() && self.before() != Kind::Close(Bracket::Paren);
             return if counted { self.counted_noun() } else { None };
         };
         match sure {
@@ -83,14 +84,21 @@ impl Parser<'_> {
         loop {
             let token = self.look(tokens);
             // A scale word may have taken the start of the first piece.
-            let piece = if tokens == 0 { self.text() } else { self.text_of(token) };
+            let piece = if tokens == 0 {
+                self.text()
+            } else {
+                self.text_of(token)
+            };
             let scale = self.text_of(self.look(tokens + 1));
             if token.kind == Kind::Degree && matches!(scale, "C" | "F") {
-                spelling.text.push_str(if scale == "C" { "degC" } else { "degF" });
+                spelling
+                    .text
+                    .push_str(if scale == "C" { "degC" } else { "degF" });
                 spelling.sure = Sure::Certain;
                 tokens += 1;
             } else if spelling.take(token, piece).is_none() {
-                let done = spelling.ends_before(token) || spelling.depth == 0 && tokens > 0 && self.ends_unit(token);
+                let done = spelling.ends_before(token)
+                    || spelling.depth == 0 && tokens > 0 && ends_unit(token);
                 if !done {
                     return None;
                 }
@@ -111,24 +119,6 @@ impl Parser<'_> {
             noun: false,
         };
         Some((ahead, spelling.sure))
-    }
-
-    pub(super) fn ends_unit(&self, token: Token) -> bool {
-        matches!(
-            token.kind,
-            Kind::End
-                | Kind::Comma
-                | Kind::Semicolon
-                | Kind::Or
-                | Kind::And
-                | Kind::Both
-                | Kind::Either
-                | Kind::Close(_)
-                | Kind::NewRow
-                | Kind::Ampersand
-                | Kind::Relation(_)
-                | Kind::Colon
-        )
     }
 
     /// The value of a term that may carry a unit.
@@ -194,7 +184,7 @@ impl Parser<'_> {
             self.text(),
             "degrees" | "degree" | "deg" | "Degrees" | "度" | "°"
         );
-        (degrees && matches!(self.peek(), Kind::Text | Kind::Word) && self.ends_unit(self.look(1)))
+        (degrees && matches!(self.peek(), Kind::Text | Kind::Word) && ends_unit(self.look(1)))
             .then_some(1)
     }
 
@@ -205,6 +195,25 @@ impl Parser<'_> {
             && matches!(self.text_of(scale), "C" | "F")
             && self.at_unit()
     }
+}
+
+/// Whether a unit may end before this token.
+pub(super) fn ends_unit(token: Token) -> bool {
+    matches!(
+        token.kind,
+        Kind::End
+            | Kind::Comma
+            | Kind::Semicolon
+            | Kind::Or
+            | Kind::And
+            | Kind::Both
+            | Kind::Either
+            | Kind::Close(_)
+            | Kind::NewRow
+            | Kind::Ampersand
+            | Kind::Relation(_)
+            | Kind::Colon
+    )
 }
 
 /// The text of a unit as its tokens are read.
@@ -239,7 +248,9 @@ impl Spelling {
         match token.kind {
             Kind::Open(Bracket::Group) => self.depth += 1,
             Kind::Close(Bracket::Group) if self.depth > 0 => self.depth -= 1,
-            Kind::Text | Kind::Word | Kind::Function(Function::Min | Function::Sec) => self.word(token, piece),
+            Kind::Text | Kind::Word | Kind::Function(Function::Min | Function::Sec) => {
+                self.word(token, piece);
+            }
             Kind::Letter => self.letter(token, piece),
             Kind::Named if piece == "\\mu" => self.text.push('µ'),
             Kind::Named if piece == "\\Omega" => self.text.push_str("ohm"),
@@ -257,7 +268,10 @@ impl Spelling {
             Kind::Digits if self.text.ends_with(['^', '-']) => self.text.push_str(piece),
             // `m2`
             Kind::Digits
-                if self.text.ends_with(['m', 's', 't', 'n']) && token.gap == Gap::None && piece.len() == 1 && !self.text.contains('^') =>
+                if self.text.ends_with(['m', 's', 't', 'n'])
+                    && token.gap == Gap::None
+                    && piece.len() == 1
+                    && !self.text.contains('^') =>
             {
                 self.text.push('^');
                 self.text.push_str(piece);
@@ -270,7 +284,9 @@ impl Spelling {
 
     fn word(&mut self, token: Token, piece: &str) {
         let certain = token.kind == Kind::Text || piece.len() > 3;
-        self.sure = self.sure.max(if certain { Sure::Certain } else { Sure::Word });
+        self.sure = self
+            .sure
+            .max(if certain { Sure::Certain } else { Sure::Word });
         if self.in_word() {
             self.text.push(' ');
         }

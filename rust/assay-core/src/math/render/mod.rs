@@ -1,13 +1,14 @@
 //! Values to LaTeX, so that reading the LaTeX gives the value back.
 
 mod expr;
+mod name;
 mod number;
 
 use std::fmt::Write as _;
 
 use super::ast::{Constant, End, Expr, Relation, Value};
-pub(in crate::math) use expr::is_greek;
 use expr::{Level, expr};
+pub(in crate::math) use name::is_greek;
 
 /// LaTeX for a value.
 ///

@@ -58,9 +58,7 @@ fn decimal(text: &str) -> Option<(Number, &str)> {
     let scale = UBig::from(10_u8).pow(places);
     let number = Number {
         value: RBig::from_parts(IBig::from(value * &scale + digits), scale),
-        written: Written::Decimal {
-            places: places as i32,
-        },
+        written: Written::decimal(places),
     };
     (places > 0).then_some((number, rest))
 }

@@ -20,9 +20,7 @@ pub(crate) fn english(text: &str) -> Option<(Expr, &str)> {
         let (digits, places) = words.digits()?;
         let scale = UBig::from(10_u8).pow(places);
         let value = RBig::from_parts(IBig::from(whole * &scale + digits), scale);
-        let written = Written::Decimal {
-            places: places as i32,
-        };
+        let written = Written::decimal(places);
         return Some((
             signed(Expr::Number(Number { value, written }), negative),
             words.rest(),
@@ -54,7 +52,7 @@ pub(crate) fn english(text: &str) -> Option<(Expr, &str)> {
 /// The words of a text with their ends.
 struct Words<'a> {
     text: &'a str,
-    words: Vec<(&'a str, usize)>,
+    pieces: Vec<(&'a str, usize)>,
     at: usize,
 }
 
@@ -77,11 +75,15 @@ impl<'a> Words<'a> {
                 return None;
             }
         }
-        Some(Self { text, words, at: 0 })
+        Some(Self {
+            text,
+            pieces: words,
+            at: 0,
+        })
     }
 
     fn word(&self) -> &'a str {
-        self.words.get(self.at).map_or("", |word| word.0)
+        self.pieces.get(self.at).map_or("", |word| word.0)
     }
 
     fn eat(&mut self, options: &[&str]) -> bool {
@@ -96,7 +98,7 @@ impl<'a> Words<'a> {
         let end = self
             .at
             .checked_sub(1)
-            .and_then(|last| self.words.get(last))
+            .and_then(|last| self.pieces.get(last))
             .map_or(0, |word| word.1);
         self.text.get(end..).unwrap_or("").trim()
     }
@@ -107,7 +109,7 @@ impl<'a> Words<'a> {
         let (mut total, mut current) = (UBig::ZERO, None::<u64>);
         loop {
             let word = self.word();
-            let next = self.words.get(self.at + 1).map_or("", |word| word.0);
+            let next = self.pieces.get(self.at + 1).map_or("", |word| word.0);
             if matches!(word, "a" | "an") && current.is_none() && total == UBig::ZERO {
                 if scale(next).is_none() && next != "half" && next != "quarter" && next != "third" {
                     break;
@@ -137,7 +139,7 @@ impl<'a> Words<'a> {
                     current = None;
                     self.at += 1;
                     if self.word() == "and"
-                        && small(self.words.get(self.at + 1).map_or("", |word| word.0)).is_some()
+                        && small(self.pieces.get(self.at + 1).map_or("", |word| word.0)).is_some()
                         && self.no_fraction_after(1)
                     {
                         self.at += 1;
@@ -164,7 +166,7 @@ impl<'a> Words<'a> {
     /// Whether the number that starts so many words on is not the top of a fraction.
     fn no_fraction_after(&self, ahead: usize) -> bool {
         let word = self
-            .words
+            .pieces
             .get(self.at + ahead + 1)
             .map_or("", |word| word.0);
         denominator(word).is_none()
