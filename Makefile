@@ -34,7 +34,7 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES) pyproject.toml
 	@touch $@
 
 demo: build ## R1-Zero in miniature: cold start, GRPO with Rust rewards, before/after table, report
-	@$(BIN)/assay train recipes/demo.toml --set run.directory=runs/demo --overwrite
+	@$(BIN)/assay train recipes/demo.toml --overwrite
 	@$(BIN)/assay report runs/demo
 
 test: test-rust test-python ## all tests
@@ -63,7 +63,6 @@ fmt: $(VENV)/.installed ## format Rust and Python
 	@$(BIN)/ruff format .
 
 proto: $(VENV)/.installed ## regenerate the wire code from proto/ (no system protoc)
-	@cargo run --quiet -p assay-server --example generate
 	@$(BIN)/python proto/generate.py
 
 wheel: $(VENV)/.installed ## the release wheel, in dist/

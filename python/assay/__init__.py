@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from assay._native import Extraction, SamplingBatcher, Verdict, __version__, extract, verify
     from assay.batch import balance, group_advantages, pack
+    from assay.client import RemoteScorer, connect
     from assay.errors import (
         AssayError,
         DeadlineError,
@@ -40,6 +41,7 @@ __all__ = [
     "InvalidSpecError",
     "LimitError",
     "Outcome",
+    "RemoteScorer",
     "RewardSpec",
     "SamplingBatcher",
     "SandboxError",
@@ -52,6 +54,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "balance",
+    "connect",
     "extract",
     "group_advantages",
     "pack",
@@ -61,6 +64,7 @@ __all__ = [
 _MODULES = {
     "assay._native": ("Extraction", "SamplingBatcher", "Verdict", "__version__", "extract", "verify"),
     "assay.batch": ("balance", "group_advantages", "pack"),
+    "assay.client": ("RemoteScorer", "connect"),
     "assay.errors": (
         "AssayError",
         "DeadlineError",

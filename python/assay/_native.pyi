@@ -1,4 +1,5 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import final
 
 import numpy as np
@@ -7,7 +8,9 @@ from numpy.typing import NDArray
 from assay.verdicts import Outcome, Source, Stage
 
 __all__ = [
+    "Call",
     "Extraction",
+    "RemoteScorer",
     "SamplingBatcher",
     "Scorer",
     "Scores",
@@ -18,6 +21,7 @@ __all__ = [
     "group_advantages",
     "pack",
     "parse_spec",
+    "serve",
     "verify",
 ]
 
@@ -77,6 +81,38 @@ class Scorer:
         self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: list[str | None]
     ) -> Scores: ...
 
+@final
+class Call:
+    def result(self) -> Scores: ...
+    def cancel(self) -> None: ...
+
+@final
+class RemoteScorer:
+    def __new__(cls, target: str, spec_json: str, tokenizer_json: bytes | None, timeout: float) -> RemoteScorer: ...
+    def score(self, completions: list[str], references: list[str | None]) -> Scores: ...
+    def score_tokens(
+        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: list[str | None]
+    ) -> Scores: ...
+    def start(self, completions: list[str], references: list[str | None], done: Callable[[], object]) -> Call: ...
+    def start_tokens(
+        self,
+        token_ids: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        references: list[str | None],
+        done: Callable[[], object],
+    ) -> Call: ...
+    def server_info(self) -> tuple[str, list[str], int, int, list[tuple[str, str]], int]: ...
+    def close(self) -> None: ...
+
+def serve(
+    ready: Callable[[str], object],
+    *,
+    bind: str | None = None,
+    config: str | PathLike[str] | None = None,
+    threads: int | None = None,
+    max_message_bytes: int | None = None,
+    tokenizers: Sequence[str | PathLike[str]] = ...,
+) -> None: ...
 def group_advantages(
     components: list[tuple[float, NDArray[np.float64]]],
     group_ids: NDArray[np.int64],
@@ -93,7 +129,7 @@ def balance(
 class SamplingBatcher:
     def __new__(
         cls,
-        prompt_lengths: NDArray[np.int64],
+        prompt_lengths: NDArray[np.int64] | list[int],
         *,
         group_size: int,
         max_new_tokens: int,

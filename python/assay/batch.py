@@ -94,7 +94,8 @@ def balance(
     Args:
         lengths: int[n], tokens (or any other cost) per sequence.
         parts: number of parts.
-        method: `karmarkar_karp` (differencing, better) or `lpt` (longest processing time first).
+        method: `karmarkar_karp` (differencing; with `equal_size`, the better of it and `lpt`) or `lpt` (longest
+            processing time first).
         equal_size: the numbers of sequences per part differ by at most one.
 
     Returns:

@@ -20,6 +20,7 @@ from assay.commands.convert import convert
 from assay.commands.evaluate import evaluate
 from assay.commands.report import report
 from assay.commands.score import score
+from assay.commands.serve import serve
 from assay.commands.train import train
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command(context_settings={"ignore_unknown_options": True})(verify)
 app.command()(extract)
 app.command()(score)
+app.command()(serve)
 app.command()(train)
 app.command("eval")(evaluate)
 app.command()(report)

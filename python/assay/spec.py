@@ -128,13 +128,13 @@ class RewardSpec:
     """What an answer that could be neither confirmed nor refuted is worth: no number, or accuracy 0."""
 
     def __post_init__(self) -> None:
-        """Checks everything, in Rust.
+        """Checks everything, in Rust, and fills in every option.
 
         Raises:
             InvalidSpecError: naming the component and the option.
         """
-        object.__setattr__(self, "components", tuple(self.components))
-        _native.parse_spec(self.to_json())
+        table = json.loads(_native.parse_spec(self.to_json()))
+        object.__setattr__(self, "components", tuple(_component(component) for component in table["component"]))
 
     @classmethod
     def of(cls, spec: SpecLike) -> RewardSpec:

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from assay.client import _batch
-from assay.client._channel import Connection, grpc_module
-from assay.client._errors import translate
-from assay.client._pb import reward_pb2
-from assay.client._spec import spec_message
-from assay.errors import AssayError, InvalidInputError
-from assay.spec import RewardSpec
+from assay import _native
+from assay._inputs import Completion, FastTokenizer, check_prompts, optional_texts, scores, texts, tokenizer_json
+from assay.errors import InvalidInputError
+from assay.spec import RewardSpec, SpecLike, canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    import os
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from assay.scores import Scores
-
-# Requests in flight for one batch: enough to keep the cores of a few servers busy while answers travel.
-_WINDOW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +44,35 @@ class ServerInfo:
 
 
 def connect(
-    target: str, spec: Any, *, tokenizer: str | Path | None = None, timeout: float = 60.0
+    target: str | Sequence[str],
+    spec: SpecLike,
+    *,
+    tokenizer: str | os.PathLike[str] | FastTokenizer | None = None,
+    timeout: float = 60.0,
 ) -> RemoteScorer:
     """Scores on the reward server at `target`; the result has the interface of `assay.Scorer` and scores alike.
 
     No server is contacted before the first call.
 
     Args:
-        target: `HOST:PORT`, or any gRPC target, as in `dns:///rewards:50051` or `ipv4:10.0.0.1:50051,10.0.0.2:50051`.
-            With several addresses, requests take turns among them.
+        target: `HOST:PORT`, a list of them, or a gRPC target as in `dns:///rewards:50051` or
+            `ipv4:10.0.0.1:50051,10.0.0.2:50051`. All addresses of a name are used, and requests take turns among them.
         spec: whatever `assay.Scorer` takes.
-        tokenizer: the `tokenizer.json` that token ids belong to. The server has to hold the same file.
+        tokenizer: the tokenizer that token ids belong to, as `assay.Scorer` takes it.
         timeout: seconds that each call may take, all its requests together; positive.
 
     Raises:
         InvalidSpecError: the spec is wrong.
-        InvalidInputError: the target is empty, the timeout is not positive or the tokenizer cannot be read.
+        InvalidInputError: the target is none, the timeout is not positive or the tokenizer cannot be read.
     """
     return RemoteScorer(target, spec, tokenizer=tokenizer, timeout=timeout)
 
 
 class RemoteScorer:
-    """Scores on a reward server. Safe to share between threads, to pickle, and to use after a fork.
+    """Scores on reward servers. Safe to share between threads, to pickle, and to use after a fork.
+
+    A batch travels in requests of up to 256 items, several at a time, and comes back in order. A request that finds no server
+    is sent to another one, and again for a while; scoring is pure, so that changes nothing.
 
     Every method raises `UnavailableError` when no server answers, `DeadlineError` when the call takes longer than
     `timeout`, `LimitError` when the server finds it too large, and `InvalidInputError` or `InvalidSpecError` when it
@@ -81,40 +80,59 @@ class RemoteScorer:
     """
 
     def __init__(
-        self, target: str, spec: Any, *, tokenizer: str | Path | None = None, timeout: float = 60.0
+        self,
+        target: str | Sequence[str],
+        spec: SpecLike,
+        *,
+        tokenizer: str | os.PathLike[str] | FastTokenizer | None = None,
+        timeout: float = 60.0,
     ) -> None:
-        if not target:
-            raise InvalidInputError("target: give HOST:PORT of a reward server")
+        """As `connect`."""
         if not timeout > 0:
             raise InvalidInputError(f"timeout: {timeout} is not a positive number of seconds")
-        self.spec = RewardSpec.of(spec)
-        self.timeout = timeout
-        self._names = tuple(component.name for component in self.spec.components)
-        self._tokenizer_sha256 = "" if tokenizer is None else _batch.file_sha256(tokenizer)
-        self._connection = Connection(target)
+        self._spec_json = canonical_json(spec)
+        self._target = target if isinstance(target, str) else ",".join(target)
+        self._tokenizer_json = None if tokenizer is None else tokenizer_json(tokenizer)
+        self._timeout = timeout
+        self._connect()
+
+    def _connect(self) -> None:
+        self._native = _native.RemoteScorer(self._target, self._spec_json, self._tokenizer_json, self._timeout)
+
+    @property
+    def spec(self) -> RewardSpec:
+        """The spec, with every option filled in."""
+        return RewardSpec.of(self._spec_json)
 
     @property
     def target(self) -> str:
-        """Where the server is."""
-        return self._connection.target
+        """Where the servers are."""
+        return self._target
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that each call may take."""
+        return self._timeout
 
     def __repr__(self) -> str:
-        return f"RemoteScorer({self.target!r}, components={list(self._names)})"
+        """The target and the components."""
+        return f"RemoteScorer({self.target!r}, components={[component.name for component in self.spec.components]})"
 
     def score(
         self,
-        completions: Sequence[str],
+        completions: Sequence[Completion],
         references: Sequence[str | None],
-        prompts: Sequence[str | None] | None = None,
+        prompts: Sequence[Any] | None = None,
     ) -> Scores:
-        """Scores texts; see `assay.Scorer.score`.
+        """Scores texts or chat messages; see `assay.Scorer.score`.
 
         Args:
-            completions: what the model wrote, `n` texts.
+            completions: what the model wrote, `n` of them.
             references: what the dataset knows, `n` texts or None.
-            prompts: the prompts, `n` texts or None.
+            prompts: `n` prompts; no present kind of component looks at them, so they do not travel.
         """
-        return self._score(self._text_requests(completions, references, prompts))
+        check_prompts(prompts, completions)
+        return scores(self._native.score(texts(completions), optional_texts(references)))
 
     def score_tokens(
         self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: Sequence[str | None]
@@ -126,141 +144,67 @@ class RemoteScorer:
             offsets: where each begins, and the end of the last, int64, `n + 1` of them.
             references: what the dataset knows, `n` texts or None.
         """
-        return self._score(self._token_requests(token_ids, offsets, references))
+        return scores(self._native.score_tokens(token_ids, offsets, optional_texts(references)))
 
     async def ascore(
         self,
-        completions: Sequence[str],
+        completions: Sequence[Completion],
         references: Sequence[str | None],
-        prompts: Sequence[str | None] | None = None,
+        prompts: Sequence[Any] | None = None,
     ) -> Scores:
         """`score` for asyncio. Cancelling the task cancels the requests."""
-        return await self._ascore(self._text_requests(completions, references, prompts))
+        check_prompts(prompts, completions)
+        written, known = texts(completions), optional_texts(references)
+        return await _finished(lambda done: self._native.start(written, known, done))
 
     async def ascore_tokens(
         self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: Sequence[str | None]
     ) -> Scores:
         """`score_tokens` for asyncio. Cancelling the task cancels the requests."""
-        return await self._ascore(self._token_requests(token_ids, offsets, references))
+        known = optional_texts(references)
+        return await _finished(lambda done: self._native.start_tokens(token_ids, offsets, known, done))
 
     def server_info(self) -> ServerInfo:
-        """Asks the server what it is and can do."""
-        call = self._connection.methods().get_server_info
-        info = self._guarded(lambda: call(reward_pb2.GetServerInfoRequest(), timeout=self.timeout))
-        return ServerInfo(
-            version=info.version,
-            component_kinds=tuple(info.component_kinds),
-            max_message_bytes=info.limits.max_message_bytes,
-            max_items=info.limits.max_items,
-            tokenizers={tokenizer.sha256: tokenizer.name for tokenizer in info.tokenizers},
-            threads=info.threads,
-        )
+        """Asks a server what it is and can do."""
+        version, kinds, max_message_bytes, max_items, tokenizers, threads = self._native.server_info()
+        return ServerInfo(version, tuple(kinds), max_message_bytes, max_items, dict(tokenizers), threads)
 
     def close(self) -> None:
-        """Closes the connection; a later call opens a new one."""
-        self._connection.close()
+        """Closes the connections; a later call opens new ones."""
+        self._native.close()
 
-    def __enter__(self) -> RemoteScorer:
+    def __enter__(self) -> Self:
+        """Itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Closes the connections."""
         self.close()
 
-    def _text_requests(
-        self,
-        completions: Sequence[str],
-        references: Sequence[str | None],
-        prompts: Sequence[str | None] | None,
-    ) -> Iterator[_batch.Request]:
-        _same_length(len(completions), references=references, prompts=prompts)
-        return self._requests(_batch.text_items(completions, references, prompts))
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of; connections stay in their process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_native"}
 
-    def _token_requests(
-        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: Sequence[str | None]
-    ) -> Iterator[_batch.Request]:
-        _batch.check_tokens(token_ids, offsets)
-        _same_length(len(offsets) - 1, references=references)
-        if not self._tokenizer_sha256:
-            raise InvalidInputError("score_tokens: give connect() the tokenizer= that the ids belong to")
-        return self._requests(_batch.token_items(token_ids, offsets, references))
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Makes it anew."""
+        self.__dict__.update(state)
+        self._connect()
 
-    def _requests(self, items: Iterable[tuple[reward_pb2.Item, int]]) -> Iterator[_batch.Request]:
-        return _batch.requests(items, spec_message(self.spec.to_dict()), self._tokenizer_sha256)
 
-    def _score(self, requests: Iterable[_batch.Request]) -> Scores:
-        score = self._connection.methods().score
-        deadline = time.monotonic() + self.timeout
-        pending: deque[Any] = deque()
-        responses: list[reward_pb2.ScoreResponse] = []
-        sent: list[int] = []
-        try:
-            for request in requests:
-                if len(pending) == _WINDOW:
-                    responses.append(self._guarded(pending[0].result))
-                    pending.popleft()
-                pending.append(score.future(request.message, timeout=max(deadline - time.monotonic(), 0.0)))
-                sent.append(request.items)
-            while pending:
-                responses.append(self._guarded(pending[0].result))
-                pending.popleft()
-        finally:
-            # Left over only when something was raised; the server need not finish what nobody will read.
-            for future in pending:
-                future.cancel()
-        return self._scores(responses, sent)
+async def _finished(start: Callable[[Callable[[], object]], _native.Call]) -> Scores:
+    """Waits for a call without a thread of its own."""
+    loop = asyncio.get_running_loop()
+    finished = asyncio.Event()
 
-    async def _ascore(self, requests: Iterable[_batch.Request]) -> Scores:
-        score = self._connection.methods().score
-        deadline = time.monotonic() + self.timeout
-        pending: deque[Any] = deque()
-        responses: list[reward_pb2.ScoreResponse] = []
-        sent: list[int] = []
-        try:
-            for request in requests:
-                if len(pending) == _WINDOW:
-                    responses.append(await self._result(pending[0]))
-                    pending.popleft()
-                pending.append(score.future(request.message, timeout=max(deadline - time.monotonic(), 0.0)))
-                sent.append(request.items)
-            while pending:
-                responses.append(await self._result(pending[0]))
-                pending.popleft()
-        finally:
-            for future in pending:
-                future.cancel()
-        return self._scores(responses, sent)
+    def wake() -> None:
+        # The loop may be closed by the time a cancelled call ends; then nobody waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(finished.set)
 
-    async def _result(self, call: Any) -> Any:
-        """Waits for a call without a thread of its own."""
-        loop = asyncio.get_running_loop()
-        finished = asyncio.Event()
-
-        def wake(_: Any) -> None:
-            # The loop may be closed by the time a cancelled call ends; then nobody waits.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(finished.set)
-
-        call.add_done_callback(wake)
+    call = start(wake)
+    try:
         await finished.wait()
-        return self._guarded(call.result)
-
-    def _scores(self, responses: Sequence[reward_pb2.ScoreResponse], sent: Sequence[int]) -> Scores:
-        from assay.scores import Scores
-
-        columns = _batch.columns(responses, sent, self._names)
-        return Scores(columns.total, columns.components, columns.status, columns.reasons, columns.answers)
-
-    def _guarded(self, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except grpc_module().RpcError as error:
-            raise self._translated(error) from None
-
-    def _translated(self, error: Any) -> AssayError:
-        return translate(error, self.target, self.timeout)
-
-
-def _same_length(count: int, **others: Sequence[Any] | None) -> None:
-    for name, values in others.items():
-        if values is not None and len(values) != count:
-            raise InvalidInputError(f"{name}: {len(values)} for {count} completions; give one for each")
+    except asyncio.CancelledError:
+        call.cancel()
+        raise
+    return scores(call.result())

@@ -21,6 +21,9 @@ CASES = (
     ("thousands separator", "1234567", "1,234,567", "equal"),
     ("fraction", r"\frac{3}{4}", "0.75", "equal"),
     ("boxed", r"\boxed{18}", "18", "equal"),
+    ("radicals", r"\frac{\sqrt{8}}{2}", r"\sqrt{2}", "equal"),
+    ("polynomial", "(x+1)^2", "x^2+2x+1", "equal"),
+    ("interval, different", "(1, 2]", "[1, 2]", "different"),
 )
 BATCH = 10_000
 

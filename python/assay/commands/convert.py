@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assay.commands.output import Json, emit_json, need, say
+from assay.commands.output import Json, emit_json, need, quiet_libraries, say
 
 
 def convert(
@@ -28,6 +28,7 @@ def convert(
     need("torch", "transformers", "gguf", extra="train")
     from assay.learner.gguf import convert_gguf, gguf_in_package
 
+    quiet_libraries()
     package = source.removeprefix("package:")
     file = gguf_in_package(package) if package != source else Path(source)
     folder = convert_gguf(file, cache=cache)

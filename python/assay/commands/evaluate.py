@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.commands.output import Json, emit_json, figure, need, plain, print_table, progress, say
+from assay.commands.output import Json, emit_json, figure, need, plain, print_table, progress, quiet_libraries, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
     need("torch", "transformers", extra="train")
     problems = load(_source(data, prompt_field, reference_field, gold, limit, seed))
+    quiet_libraries()
     made = _run(
         model,
         problems,

@@ -71,6 +71,13 @@ def need(*modules: str, extra: str) -> None:
             raise UnavailableError(f"{module} is not installed; run: pip install 'assay[{extra}]'")
 
 
+def quiet_libraries() -> None:
+    """Keeps transformers from drawing its own bars and notices over ours; its warnings stay."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+
+
 def figure(value: float) -> str:
     """A number for reading: four significant digits, a dash for none."""
     return "-" if not math.isfinite(value) else f"{value:.4g}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.commands.output import Json, emit_json, need, say
+from assay.commands.output import Json, emit_json, need, quiet_libraries, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,7 @@ def train(
     need("torch", "transformers", extra="train")
     from assay.recipe import run_recipe
 
+    quiet_libraries()
     folder = out or Path("runs") / checked.name
     if overwrite:
         _remove_run(folder)

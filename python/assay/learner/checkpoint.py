@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from assay.errors import InvalidInputError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from torch import Tensor
@@ -32,7 +32,7 @@ _MODEL, _OPTIMIZER, _STATE = "model", "optimizer.safetensors", "state.json"
 
 
 @contextmanager
-def atomic_folder(final: Path) -> Iterator[Path]:
+def atomic_folder(final: Path) -> Generator[Path]:
     """Yields a folder to write into, which becomes ``final`` when the block ends without an error.
 
     Raises:

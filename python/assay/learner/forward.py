@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from assay._transformers import takes_prepared_masks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,11 +25,7 @@ if TYPE_CHECKING:
 
 def can_share_prompts(model: PreTrainedModel) -> bool:
     """Whether ``hidden_with_shared_prompts`` is exact: full attention under SDPA, and no activation checkpointing."""
-    config = model.config.get_text_config(decoder=True)
-    windowed = getattr(config, "sliding_window", None) is not None
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    sdpa = model.config._attn_implementation == "sdpa"  # noqa: SLF001 - transformers has no public name for it
-    return sdpa and not windowed and kinds == {"full_attention"} and not model.is_gradient_checkpointing
+    return takes_prepared_masks(model) and not model.is_gradient_checkpointing
 
 
 def target_tokens(sequences: Sequence[TrainSequence], blocks: Sequence[Block], device: torch.device) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import struct
 from pathlib import Path
 
 import torch
@@ -68,7 +69,7 @@ def convert_gguf(file: Path, *, cache: Path | None = None) -> Path:
     try:
         loaded = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **source)
         tokenizer = AutoTokenizer.from_pretrained(file.parent, **source)
-    except (OSError, ValueError, KeyError, NotImplementedError, ImportError) as error:
+    except (OSError, ValueError, KeyError, IndexError, struct.error, NotImplementedError, ImportError) as error:
         reason = str(error).strip().split("\n")[0]
         msg = f"model.path: {file}: cannot be converted ({reason})"
         raise InvalidInputError(msg) from error

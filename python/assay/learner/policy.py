@@ -67,7 +67,7 @@ class Policy:
             self.masters[name] = parameter
             if compute_dtype == "bfloat16":
                 self.masters[name] = _detach_master(parameter)
-        self._body = cast("nn.Module", model.base_model)
+        self._body = model.base_model
         self._head = _plain_head(model)
         self._shares_prompts = can_share_prompts(model)
 
@@ -92,8 +92,9 @@ class Policy:
             reason = str(error).strip().split("\n")[0]
             msg = f"model.path {str(path)!r}: not a Hugging Face folder with a causal model and tokenizer ({reason})"
             raise InvalidInputError(msg) from error
+        cast("nn.Module", model).to(device)
         return cls(
-            model.to(device),
+            model,
             tokenizer,
             compute_dtype=compute_dtype,
             gradient_checkpointing=gradient_checkpointing,
@@ -171,7 +172,7 @@ class Policy:
         # By identity, because tied weights have several names in the state dict.
         masters = {id(parameter): self.masters[name] for name, parameter in self.model.named_parameters()}
         state = {
-            name: masters.get(id(tensor), tensor).detach()
+            name: masters[id(tensor)].detach() if id(tensor) in masters else tensor.detach()
             for name, tensor in self.model.state_dict(keep_vars=True).items()
         }
         self.model.save_pretrained(path, state_dict=state)
@@ -218,7 +219,7 @@ def _plain_head(model: PreTrainedModel) -> nn.Linear | None:
     Some models scale or cap their logits after the head. Rather than know them all, one forward is compared.
     """
     head = model.get_output_embeddings()
-    if not isinstance(head, nn.Linear) or head.bias is not None:
+    if not isinstance(head, nn.Linear) or getattr(head, "bias", None) is not None:
         return None
     ids = torch.tensor([[0, 1]], device=model.device) % head.weight.shape[0]
     with torch.no_grad(), suppress(AttributeError, TypeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ class _Sums:
 class Learner:
     """Trains a policy in one process.
 
-    Nothing here depends on time or on a random state, so a step is a function of the weights, the optimizer state and
+    No weight depends on time or on a random state: a step is a function of the weights, the optimizer state and
     its batch.
 
     Args:
@@ -96,7 +97,8 @@ class Learner:
         Returns:
             ``loss``, ``grad_norm``, ``lr``, ``entropy`` (nats per token), ``kl`` (to the reference, per token),
             ``clip_ratio/low``, ``clip_ratio/high`` (shares of tokens), ``sampling/logprob_diff_max`` (the
-            generator's log-probs against the learner's), ``train/tokens``, ``train/sequences``, ``train/micro_batches``.
+            generator's log-probs against the learner's), ``train/tokens``, ``train/sequences``, ``train/micro_batches``,
+            ``timing_s/pack``.
 
         Raises:
             InvalidInputError: The batch is empty or a sequence is not as documented.
@@ -114,7 +116,9 @@ class Learner:
         if not rows:
             # No gradient: AdamW would still move by its momentum, so the weights are left alone.
             return {**metrics, "loss": 0.0, "grad_norm": 0.0, "train/tokens": 0.0, "train/micro_batches": 0.0}
+        started = time.perf_counter()
         plan = self._plan(sequences, rows, config.token_budget)
+        metrics["timing_s/pack"] = time.perf_counter() - started
         old: list[Tensor | None] = [None] * len(plan)
         sums, norms = _Sums(), list[float]()
         for _ in range(config.inner_epochs):

@@ -8,6 +8,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
 
 TAG_TOKENS = ("<think>", "</think>", "<answer>", "</answer>")
@@ -83,8 +84,10 @@ def tiny_model(config: TinyConfig, *, seed: int) -> tuple[LlamaForCausalLM, PreT
         num_key_value_heads=config.key_value_heads,
         max_position_embeddings=config.max_positions,
         tie_word_embeddings=True,
+        # The usual 0.02 suits widths of a thousand; at this width it doubles the steps until the model adds.
+        initializer_range=config.hidden_size**-0.5,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=end_token_id(tokenizer),
         pad_token_id=None,  # a padding id would freeze that row of the embedding, which is also the end token's
     )
     with torch.random.fork_rng(devices=[]):

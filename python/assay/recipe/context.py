@@ -14,7 +14,8 @@ from assay.data import Splits, Task, load_splits, render
 from assay.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator as Yields
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -67,22 +68,25 @@ class RunContext:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     cpu_seconds: dict[str, float] = field(default_factory=dict[str, float])
 
-    def prompt_ids(self, task: Task, stage: Stage) -> NDArray[np.uint32]:
-        """The token ids that a completion of ``task`` continues.
+    def prompt_ids(self, tasks: Sequence[Task], stage: Stage) -> list[NDArray[np.uint32]]:
+        """The token ids that the completions of each task continue.
 
         Raises:
-            InvalidInputError: The rendered prompt has no tokens, or the tokenizer lacks some of its characters.
+            InvalidInputError: A rendered prompt has no tokens.
         """
-        config = stage.data or self.recipe.data
-        text = render(task.prompt, config.template, self.policy.tokenizer)
+        template = (stage.data or self.recipe.data).template
+        texts = [render(task.prompt, template, self.policy.tokenizer) for task in tasks]
         # A chat template writes the model's own markup, start token included; plain text leaves it to the tokenizer.
-        ids = encode(self.policy.tokenizer, text, special=config.template.kind != "chat")
-        if len(ids) == 0:
-            raise InvalidInputError(f"{task.source}: prompt {task.id} has no tokens; the template or the row is empty")
-        return ids
+        prompts = encode(self.policy.tokenizer, texts, special=template.kind != "chat")
+        for task, ids in zip(tasks, prompts, strict=True):
+            if len(ids) == 0:
+                raise InvalidInputError(
+                    f"{task.source}: prompt {task.id} has no tokens: the template or the row is empty"
+                )
+        return prompts
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> Yields[None]:
         """Adds the wall and CPU time of a block to a stage."""
         wall, cpu = time.perf_counter(), time.process_time()
         try:
@@ -102,9 +106,11 @@ def load_problems(recipe: Recipe) -> dict[str, Splits]:
     return {stage.name: load_splits(stage.data) if stage.data else shared for stage in recipe.stage}
 
 
-def encode(tokenizer: Any, text: str, *, special: bool) -> NDArray[np.uint32]:
-    """Token ids of a text, with the tokenizer's own start and end tokens or without."""
-    return np.asarray(tokenizer(text, add_special_tokens=special)["input_ids"], dtype=np.uint32)
+def encode(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[NDArray[np.uint32]]:
+    """Token ids of each text, with the tokenizer's own start and end tokens or without."""
+    # One call for all: a call for each costs more than tokenizing.
+    encoded = tokenizer(list(texts), add_special_tokens=special)["input_ids"]
+    return [np.asarray(ids, dtype=np.uint32) for ids in encoded]
 
 
 def derive_seed(seed: int, *path: str | int) -> int:

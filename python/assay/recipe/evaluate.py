@@ -42,7 +42,7 @@ def run_eval(context: RunContext, stage: EvalStage) -> dict[str, float]:
         for start in range(0, len(tasks), _CHUNK):
             part = tasks[start : start + _CHUNK]
             groups += context.generator.generate(
-                [context.prompt_ids(task, stage) for task in part],
+                context.prompt_ids(part, stage),
                 group_size=stage.samples,
                 sampling=sampling,
                 seed=derive_seed(context.recipe.seed, stage.name, "sample"),
@@ -101,11 +101,13 @@ def _sentence(name: str, metrics: dict[str, float]) -> str:
     )
 
 
-def comparison(before: dict[str, float], after: dict[str, float]) -> Sequence[str]:
+def comparison(before: dict[str, float | None], after: dict[str, float | None]) -> Sequence[str]:
     """What changed between two evaluations, in sentences that claim no more than the numbers."""
 
     def change(key: str, form: str) -> str:
-        return f"{form.format(before[key])} -> {form.format(after[key])}"
+        # What nothing could be measured on is None (in `metrics.jsonl`) or not there.
+        values = [side.get(key) for side in (before, after)]
+        return " -> ".join("none" if value is None else form.format(value) for value in values)
 
     lines: list[str] = []
     if "eval/accuracy" in before and "eval/accuracy" in after:

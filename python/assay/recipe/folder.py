@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from assay.recipe.board import Board
+
 _LOGS = ("metrics.jsonl", "samples.jsonl")
 
 
@@ -23,14 +25,16 @@ class RunFolder:
         path: The folder. A new run needs one without an earlier run in it; a resumed one needs that run.
         recipe_text: The resolved recipe.
         resume: Go on with the run in the folder.
+        board: Where metrics go as well.
 
     Raises:
         InvalidInputError: There is a run where none should be, or none, or one of another recipe.
         UnavailableError: The folder cannot be written.
     """
 
-    def __init__(self, path: Path, recipe_text: str, *, resume: bool) -> None:
+    def __init__(self, path: Path, recipe_text: str, *, resume: bool, board: Board | None = None) -> None:
         self.path = path
+        self._board = board
         recipe = path / "recipe.toml"
         if not resume and _holds_a_run(path):
             raise InvalidInputError(
@@ -62,6 +66,8 @@ class RunFolder:
             UnavailableError: The disk is full; the row is not there at all.
         """
         self._logs["metrics.jsonl"].append([row])
+        if self._board is not None:
+            self._board.log(row)
 
     def log_samples(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Appends completions.
@@ -98,6 +104,8 @@ class RunFolder:
         """Closes the files."""
         for log in self._logs.values():
             log.close()
+        if self._board is not None:
+            self._board.close()
 
 
 class _Log:

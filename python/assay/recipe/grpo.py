@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import assay
+from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
 from assay.learner.checkpoint import atomic_folder
@@ -52,7 +53,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 picked = [tasks[i] for i in order(len(tasks), prompt_order, run.position, stage.prompts_per_step)]
                 with timer.phase("generate"):
                     groups = context.generator.generate(
-                        [context.prompt_ids(task, stage) for task in picked],
+                        context.prompt_ids(picked, stage),
                         group_size=stage.group_size,
                         sampling=sampling,
                         seed=derive_seed(context.recipe.seed, stage.name, "sample", run.step),
@@ -76,6 +77,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 "frac_zero_variance": _zero_variance(batch, advantages),
                 "tokens_per_s": tokens / timer.total(),
                 **timer.metrics(),
+                **run.take_checkpoint_time(),
                 "peak_memory_bytes": float(peak_memory_bytes()),
             }
             row = {"stage": stage.name, "kind": "grpo", "step": step, "time_s": context.seconds[stage.name]}
@@ -94,7 +96,7 @@ def sampling_params(context: RunContext, sampling: Sampling) -> SamplingParams:
         InvalidInputError: A stop text is not one token of this tokenizer.
     """
     tokenizer = context.policy.tokenizer
-    stops = [tokenizer.eos_token_id]
+    stops = [end_token_id(tokenizer)]
     for text in sampling.stop:
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         if len(ids) != 1:

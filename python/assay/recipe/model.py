@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from assay.errors import InvalidInputError
 from assay.learner.gguf import convert_gguf, gguf_in_package
@@ -13,6 +13,8 @@ from assay.recipe.context import derive_seed
 from assay.recipe.schema import FolderModel, TinyModel
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from assay.recipe.schema import Recipe
 
 
@@ -38,7 +40,8 @@ def build_policy(recipe: Recipe) -> Policy:
             alphabet=DEFAULT_ALPHABET if model.alphabet is None else model.alphabet,
         )
         made, tokenizer = tiny_model(shape, seed=derive_seed(recipe.seed, "model"))
-        return Policy(made.to(device), tokenizer, **options)
+        cast("nn.Module", made).to(device)
+        return Policy(made, tokenizer, **options)
     if isinstance(model, FolderModel):
         path = Path(model.path)
     else:
@@ -55,4 +58,9 @@ def tokenizer_json(tokenizer: Any, folder: Path) -> Path:
     if not getattr(tokenizer, "is_fast", False):
         raise InvalidInputError("model: its tokenizer has no tokenizer.json; rewards from token ids need one")
     tokenizer.save_pretrained(folder)
-    return folder / "tokenizer.json"
+    file = folder / "tokenizer.json"
+    source = Path(str(tokenizer.name_or_path)) / "tokenizer.json"
+    if source.is_file():
+        # A reward server knows a tokenizer by its bytes, and writing it anew may change their order.
+        file.write_bytes(source.read_bytes())
+    return file

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 import assay
+from assay._transformers import hide_progress_bars
+from assay.errors import UnavailableError
 from assay.learner.checkpoint import newest_checkpoint, read_progress
+from assay.recipe.board import Board
 from assay.recipe.context import RunContext, load_problems
 from assay.recipe.evaluate import run_eval
 from assay.recipe.folder import RunFolder
@@ -23,6 +28,8 @@ from assay.rollout import LocalGenerator
 from assay.spec import RewardSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from assay.recipe.context import TokenScorer
     from assay.recipe.schema import ScorerConfig
 
@@ -45,11 +52,14 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
         UnavailableError: The disk is full, or a reward server does not answer.
         KeyboardInterrupt: Ctrl-C; the step in hand is checkpointed and the summary written.
     """
+    hide_progress_bars()
     if recipe.runtime.threads:
         torch.set_num_threads(recipe.runtime.threads)
     # Whatever may be wrong with the recipe comes out here, before there is a run folder.
     spec, problems, policy = _reward_spec(recipe.scorer), load_problems(recipe), build_policy(recipe)
-    folder = RunFolder(Path(out or Path("runs") / recipe.name), dump_recipe(recipe), resume=resume)
+    path = Path(out or Path("runs") / recipe.name)
+    board = Board(path) if recipe.tensorboard else None
+    folder = RunFolder(path, dump_recipe(recipe), resume=resume, board=board)
     with Interrupt() as interrupt:
         try:
             generator = LocalGenerator(policy.model, token_budget=recipe.runtime.token_budget, shares_weights=True)
@@ -60,11 +70,15 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
                 for stage in recipe.stage[start:]:
                     _run_stage(context, stage, checkpoint)
                     checkpoint = None
-            except Interrupted:
-                raise KeyboardInterrupt from None
-            finally:
-                summary = _summary(context)
-                folder.write_summary(summary)
+            except BaseException as error:
+                # What stopped the run is what the caller hears of, even if the summary cannot be written either.
+                with suppress(UnavailableError):
+                    folder.write_summary(_summary(context))
+                if isinstance(error, Interrupted):
+                    raise KeyboardInterrupt from None
+                raise
+            summary = _summary(context)
+            folder.write_summary(summary)
         finally:
             folder.close()
     return summary
@@ -111,6 +125,12 @@ def _resume_point(context: RunContext) -> tuple[int, Path | None]:
     return 0, None
 
 
+def _is_complete(recipe: Recipe, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every stage has all its rows."""
+    counts = Counter(str(row["stage"]) for row in rows)
+    return all(counts[stage.name] == (stage.steps if isinstance(stage, Training) else 1) for stage in recipe.stage)
+
+
 def _summary(context: RunContext) -> dict[str, Any]:
     rows = context.folder.read_metrics()
     stages: list[dict[str, Any]] = []
@@ -130,7 +150,7 @@ def _summary(context: RunContext) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "name": context.recipe.name,
         "seed": context.recipe.seed,
-        "complete": len(stages) == len(context.recipe.stage) and not context.interrupt.requested,
+        "complete": _is_complete(context.recipe, rows),
         "threads": torch.get_num_threads(),
         "stages": stages,
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
 from assay.recipe.context import derive_seed, encode, order
@@ -14,6 +15,7 @@ from assay.recipe.progress import StageProgress
 from assay.recipe.training import TrainingRun
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from assay.data import Task
@@ -34,13 +36,14 @@ def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> No
         while run.step < stage.steps:
             with context.timed(stage.name):
                 started = time.perf_counter()
-                picked = order(len(tasks), seed, run.position, stage.batch_size)
-                sequences = [_demonstration(context, stage, tasks[i], row) for row, i in enumerate(picked)]
+                picked = [tasks[i] for i in order(len(tasks), seed, run.position, stage.batch_size)]
+                sequences = _demonstrations(context, stage, picked)
                 metrics = run.learner.sft_step(sequences, token_budget=stage.token_budget)
                 context.weight_version += 1
                 run.position += len(picked)
                 spent = time.perf_counter() - started
             metrics["tokens_per_s"] = metrics["train/tokens"] / spent
+            metrics |= run.take_checkpoint_time()
             row = {"stage": stage.name, "kind": "sft", "step": run.step + 1, "time_s": context.seconds[stage.name]}
             context.folder.log({**row, **metrics})
             progress.step(metrics)
@@ -48,15 +51,22 @@ def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> No
     context.generator.update_weights(context.weight_version, context.policy.named_tensors)
 
 
-def _demonstration(context: RunContext, stage: SftStage, task: Task, row: int) -> TrainSequence:
-    completion = task.metadata.get(stage.completion_field)
-    if not isinstance(completion, str) or not completion:
-        raise InvalidInputError(
-            f"{task.source}: row {task.id} has no text in {stage.completion_field!r}, the completion_field of stage "
-            f"{stage.name!r}"
-        )
+def _demonstrations(context: RunContext, stage: SftStage, tasks: Sequence[Task]) -> list[TrainSequence]:
+    texts: list[str] = []
+    for task in tasks:
+        text = task.metadata.get(stage.completion_field)
+        if not isinstance(text, str) or not text:
+            raise InvalidInputError(
+                f"{task.source}: row {task.id} has no text in {stage.completion_field!r}, the completion_field of "
+                f"stage {stage.name!r}"
+            )
+        texts.append(text)
     tokenizer = context.policy.tokenizer
-    end = np.array([tokenizer.eos_token_id], dtype=np.uint32)
-    tokens = np.concatenate([encode(tokenizer, completion, special=False), end])
+    end = np.array([end_token_id(tokenizer)], dtype=np.uint32)
+    prompts = context.prompt_ids(tasks, stage)
+    completions = encode(tokenizer, texts, special=False)
     # Every demonstration is a group of its own: two rows may share a prompt, but nothing is gained by finding out.
-    return TrainSequence(row, context.prompt_ids(task, stage), tokens, None, 0.0)
+    return [
+        TrainSequence(row, prompt, np.concatenate([completion, end]), None, 0.0)
+        for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True))
+    ]

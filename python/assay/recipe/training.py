@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,19 @@ class TrainingRun:
         learner: Trains the run's policy.
         step: Steps done.
         position: Training problems used.
+        checkpoint_seconds: Wall time of the last checkpoint, for the next row of metrics.
     """
 
     stage: Training
     learner: Learner
     step: int = 0
     position: int = 0
+    checkpoint_seconds: float = 0.0
+
+    def take_checkpoint_time(self) -> dict[str, float]:
+        """``timing_s/checkpoint`` if there was one since the last call."""
+        seconds, self.checkpoint_seconds = self.checkpoint_seconds, 0.0
+        return {"timing_s/checkpoint": seconds} if seconds else {}
 
     @classmethod
     def start(
@@ -86,5 +94,7 @@ class TrainingRun:
             "files": context.folder.flush(),
         }
         root = context.folder.checkpoints(self.stage.name)
+        started = time.perf_counter()
         save_checkpoint(root / f"step-{self.step:06d}", self.learner, progress)
         drop_old_checkpoints(root, self.stage.keep_checkpoints)
+        self.checkpoint_seconds = time.perf_counter() - started

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 KEY_METRICS = (
     "reward/mean",
     "accuracy",
-    "eval/accuracy",
     "completion/length_mean",
     "completion/thinks_ratio",
+    "eval/accuracy",
     "entropy",
     "loss",
 )

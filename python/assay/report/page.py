@@ -7,10 +7,11 @@ import hashlib
 import html
 import json
 import math
+import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from assay.report.series import charts
+from assay.report.series import Chart, charts
 from assay.report.tables import COLUMNS, before_after, stage_table, status_table
 
 if TYPE_CHECKING:
@@ -30,15 +31,17 @@ def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Se
         statuses: the status counts of each run's samples.
     """
     names = [run.name for run in runs]
+    table = before_after(runs)
     many = len(runs) > 1
     return {
         "title": f"assay report: {', '.join(names)}",
         "subtitle": _subtitle(runs),
+        "descriptions": [f"{run.name}: {text}" if many else text for run in runs if (text := _description(run))],
         "runs": names,
         "notes": [
             f"{name}: {note}" if many else note for name, run in zip(names, runs, strict=True) for note in run.notes
         ],
-        "before_after": before_after(runs),
+        "before_after": table,
         "stages": stage_table(runs),
         "columns": [title for title, _ in COLUMNS],
         "statuses": status_table(runs, statuses),
@@ -58,6 +61,7 @@ def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Se
                 ],
             }
             for chart in charts(runs)
+            if not _is_in_table(chart, table)
         ],
         "boundaries": _boundaries(runs),
         "groups": [{**group, "run": position} for position, members in enumerate(groups) for group in members],
@@ -107,6 +111,14 @@ def _rounded(values: list[float]) -> list[float | None]:
     return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
 
 
+def _is_in_table(chart: Chart, table: list[Row]) -> bool:
+    """Whether a chart has two points a run at most and the table of before and after gives them as numbers."""
+    points = [0] * (1 + max(curve.run for curve in chart.curves))
+    for curve in chart.curves:
+        points[curve.run] += len(curve.x)
+    return max(points) <= 2 and any(row["metric"] == chart.name for row in table)
+
+
 def _boundaries(runs: Sequence[Run]) -> list[Row]:
     """Where the stages with more than one row begin, in the run with most stages."""
     run = max(runs, key=lambda run: len(run.stages))
@@ -115,6 +127,15 @@ def _boundaries(runs: Sequence[Run]) -> list[Row]:
         for stage in run.stages
         if len(stage.rows) > 1
     ]
+
+
+def _description(run: Run) -> str:
+    """What the recipe says the run shows."""
+    try:
+        found = tomllib.loads(run.recipe).get("description")
+    except tomllib.TOMLDecodeError:
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def _subtitle(runs: Sequence[Run]) -> str:

@@ -15,12 +15,28 @@ if TYPE_CHECKING:
 MAX_POINTS = 1000
 
 # Headings in the order a reader asks: is it learning, is it right, how does it write, is training healthy, how fast.
+# An entry that ends in `/`, `_` or `@` stands for every name that begins so.
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Reward", ("reward/",)),
-    ("Accuracy", ("accuracy", "eval/accuracy")),
-    ("Completions", ("completion/", "eval/", "text/")),
-    ("Optimisation", ("loss", "grad_norm", "lr", "entropy", "kl", "clip_ratio/", "frac_zero_variance", "is_", "sft/")),
-    ("Status of scored items", ("status/",)),
+    ("Reward", ("reward/", "eval/reward_")),
+    ("Accuracy", ("accuracy", "eval/accuracy", "eval/accuracy_", "eval/pass@", "eval/cons@")),
+    ("Completions", ("completion/", "eval/")),
+    (
+        "Optimisation",
+        (
+            "loss",
+            "grad_norm",
+            "lr",
+            "entropy",
+            "kl",
+            "clip_ratio/",
+            "frac_zero_variance",
+            "frac_",
+            "sft/",
+            "train/",
+            "sampling/",
+        ),
+    ),
+    ("Status of scored items", ("status/", "eval/status/")),
     ("Time and memory", ("timing_s/", "tokens_per_s", "time_s", "peak_memory_bytes")),
 )
 OTHER = "Other"
@@ -78,7 +94,12 @@ def charts(runs: Sequence[Run]) -> list[Chart]:
         curves = [curve for curve in curves if any(map(math.isfinite, curve.y))]
         if curves:
             found.append(Chart(group_of(name), name, curves, joined))
-    return sorted(found, key=lambda chart: (headings.index(chart.group), chart.name.count("/"), chart.name))
+    return sorted(found, key=lambda chart: _rank(chart, headings))
+
+
+def _rank(chart: Chart, headings: list[str]) -> tuple[int, bool, int, str]:
+    """Training before evaluation, totals before parts, then by name."""
+    return headings.index(chart.group), chart.name.startswith("eval/"), chart.name.count("/"), chart.name
 
 
 def group_of(name: str) -> str:
@@ -87,7 +108,7 @@ def group_of(name: str) -> str:
         (len(prefix), heading)
         for heading, prefixes in GROUPS
         for prefix in prefixes
-        if name == prefix or (prefix.endswith(("/", "_")) and name.startswith(prefix))
+        if name == prefix or (prefix.endswith(("/", "_", "@")) and name.startswith(prefix))
     ]
     return max(matches)[1] if matches else OTHER
 

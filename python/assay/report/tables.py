@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # What a stage is judged by, with the name a reader knows; the first that a stage measured stands for the rest.
 COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("reward", ("reward/mean",)),
+    ("reward", ("reward/mean", "eval/reward_mean")),
     ("accuracy", ("accuracy", "eval/accuracy")),
     ("length", ("completion/length_mean", "eval/length_mean")),
     ("thinks", ("completion/thinks_ratio", "eval/thinks_ratio")),
@@ -30,7 +30,8 @@ def stage_table(runs: Sequence[Run]) -> list[Row]:
                 "stage": stage.name,
                 "kind": stage.kind,
                 "steps": len(stage.rows),
-                "seconds": _seconds(run, stage),
+                "seconds": _seconds(run, stage, "seconds"),
+                "CPU seconds": _seconds(run, stage, "cpu_seconds"),
             }
             for title, names in COLUMNS:
                 row[title] = next((list(pair) for name in names if (pair := ends(stage, name))), None)
@@ -43,7 +44,8 @@ def before_after(runs: Sequence[Run]) -> list[Row]:
     table: list[Row] = []
     for run in runs:
         before, after = (_section(run, key) for key in ("before", "after"))
-        for name in [name for name in before if name in after and not name.endswith("_se")]:
+        names = [name for name in before if name in after and not name.endswith("_se")]
+        for name in sorted(names, key=lambda name: name != "eval/accuracy"):
             first, last = number(before[name]), number(after[name])
             if first is None and last is None:
                 continue
@@ -77,9 +79,9 @@ def _statuses(stage: Stage) -> Row:
     totals: dict[str, float] = {}
     for row in stage.rows:
         for name, value in row.items():
+            kind, found, status = name.rpartition("status/")
             count = number(value)
-            if name.startswith("status/") and count is not None:
-                status = name.removeprefix("status/")
+            if found and kind in {"", "eval/"} and count is not None:
                 totals[status] = totals.get(status, 0.0) + count
     return cast("Row", totals)
 
@@ -89,12 +91,14 @@ def _section(run: Run, key: str) -> Row:
     return cast("Row", found) if isinstance(found, dict) else {}
 
 
-def _seconds(run: Run, stage: Stage) -> float | None:
-    """The summary's figure, or while there is none the sum of the steps' timings."""
+def _seconds(run: Run, stage: Stage, key: str) -> float | None:
+    """The summary's figure, or while there is none the sum of the steps' timings (wall time only)."""
     stages = (run.summary or {}).get("stages")
     for entry in cast("list[object]", stages) if isinstance(stages, list) else []:
         if isinstance(entry, dict) and cast("Row", entry).get("name") == stage.name:
-            return number(cast("Row", entry).get("seconds"))
+            return number(cast("Row", entry).get(key))
+    if key != "seconds":
+        return None
     parts = [
         value
         for row in stage.rows

@@ -1,6 +1,6 @@
 """Completions of prompts: the records, and the generators that make them.
 
-``LocalGenerator`` needs the ``train`` extra; the records do not.
+``LocalGenerator`` needs the ``train`` extra, ``SGLangGenerator`` torch only to push weights, the records neither.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from assay.rollout.types import (
     RolloutGroup,
     SamplingParams,
     TokenIds,
+    WeightSpan,
 )
 
 if TYPE_CHECKING:
     from assay.rollout.local import LocalGenerator
+    from assay.rollout.sglang import SGLangGenerator
 
 __all__ = [
     "FinishReason",
@@ -27,8 +29,10 @@ __all__ = [
     "NamedTensors",
     "Rollout",
     "RolloutGroup",
+    "SGLangGenerator",
     "SamplingParams",
     "TokenIds",
+    "WeightSpan",
 ]
 
 
@@ -37,5 +41,9 @@ def __getattr__(name: str) -> object:
         from assay.rollout.local import LocalGenerator
 
         return LocalGenerator
+    if name == "SGLangGenerator":
+        from assay.rollout.sglang import SGLangGenerator
+
+        return SGLangGenerator
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

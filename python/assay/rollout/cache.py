@@ -10,23 +10,23 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 class _RolloutLayer(CacheLayerMixin):
     """Keys and values of one attention layer in buffers that are allocated once, at the prefill.
 
-    The prefill computes one row per prompt and is stored ``group_size`` times; each later token is written in place.
+    The prefill computes one row per prompt, stored once for each of its completions; later tokens are written in place.
     Attention sees only the columns in use, so a short completion never pays for the longest one allowed.
     """
 
     is_compileable = False
     is_sliding = False
 
-    def __init__(self, group_size: int, capacity: int) -> None:
+    def __init__(self, completions: Tensor, capacity: int) -> None:
         super().__init__()
-        self.group_size = group_size
+        self.completions = completions
         self.capacity = capacity
         self.length = 0
         self.rows = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Allocates the buffers from the shapes of the prefill, ``[prompts, heads, prompt length, head size]``."""
-        self.rows = key_states.shape[0] * self.group_size
+        self.rows = int(self.completions.sum())
 
         def allocate(states: Tensor) -> Tensor:
             shape = (self.rows, states.shape[1], self.capacity, states.shape[3])
@@ -47,8 +47,8 @@ class _RolloutLayer(CacheLayerMixin):
         assert self.values is not None
         start, self.length = self.length, self.length + key_states.shape[2]
         if prefill:
-            self.keys[:, :, : self.length] = key_states.repeat_interleave(self.group_size, dim=0)
-            self.values[:, :, : self.length] = value_states.repeat_interleave(self.group_size, dim=0)
+            self.keys[:, :, : self.length] = key_states.repeat_interleave(self.completions, dim=0)
+            self.values[:, :, : self.length] = value_states.repeat_interleave(self.completions, dim=0)
             return key_states, value_states
         self.keys[: self.rows, :, start : self.length] = key_states
         self.values[: self.rows, :, start : self.length] = value_states
@@ -77,10 +77,16 @@ class _RolloutLayer(CacheLayerMixin):
 
 
 class RolloutCache(Cache):
-    """A cache for one batch: ``layers`` attention layers, ``capacity`` columns, ``group_size`` rows per prompt."""
+    """A cache for one batch.
 
-    def __init__(self, *, layers: int, group_size: int, capacity: int) -> None:
-        self._rollout_layers = [_RolloutLayer(group_size, capacity) for _ in range(layers)]
+    Args:
+        layers: Attention layers of the model.
+        completions: ``int64[prompts]``, rows of each prompt.
+        capacity: Columns: prompt and completion.
+    """
+
+    def __init__(self, *, layers: int, completions: Tensor, capacity: int) -> None:
+        self._rollout_layers = [_RolloutLayer(completions, capacity) for _ in range(layers)]
         super().__init__(layers=list(self._rollout_layers))
 
     def keep(self, rows: Tensor) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from assay._transformers import takes_prepared_masks, text_config
 from assay.rollout.cache import RolloutCache
 from assay.rollout.sampling import sample
 
@@ -27,7 +28,7 @@ _DROP_SHARE = 0.2
 
 @dataclass(slots=True)
 class Decoded:
-    """What one batch sampled; row ``p * group_size + i`` is completion ``i`` of prompt ``p``.
+    """What one batch sampled; the completions of the first prompt, then those of the second, and so on.
 
     Attributes:
         tokens: ``int64[rows, max_new_tokens]``, meaningful up to ``lengths``.
@@ -44,19 +45,24 @@ class Decoded:
 
 @torch.inference_mode()
 def decode(
-    model: PreTrainedModel, prompts: Sequence[TokenIds], *, group_size: int, uniforms: Tensor, sampling: SamplingParams
+    model: PreTrainedModel,
+    prompts: Sequence[TokenIds],
+    *,
+    completions: Sequence[int],
+    uniforms: Tensor,
+    sampling: SamplingParams,
 ) -> Decoded:
-    """Samples ``group_size`` completions of each prompt.
+    """Samples completions of several prompts together.
 
     Args:
         model: A transformers causal language model of attention layers.
         prompts: Token ids of each prompt, none empty.
-        group_size: Completions of each prompt.
-        uniforms: ``float64[prompts * group_size, max_new_tokens]``, the random number of each token.
+        completions: How many of each prompt.
+        uniforms: ``float64[rows, max_new_tokens]``, the random number of each token.
         sampling: How tokens are drawn and when a completion ends.
     """
     device: torch.device = model.device
-    rows, steps = len(prompts) * group_size, sampling.max_new_tokens
+    rows, steps = sum(completions), sampling.max_new_tokens
     tokens = torch.zeros(rows, steps, dtype=torch.int64, device=device)
     logprobs = torch.zeros(rows, steps, dtype=torch.float32, device=device)
     lengths = torch.full((rows,), steps, dtype=torch.int64, device=device)
@@ -64,7 +70,7 @@ def decode(
     uniforms = uniforms.to(device)
     stop_ids = torch.tensor(sampling.stop_token_ids, dtype=torch.int64, device=device)
 
-    run = _Run(model, prompts, group_size, steps)
+    run = _Run(model, prompts, completions, steps)
     logits = run.prefill()
     active = torch.arange(rows, device=device)  # the output row that each row of the cache belongs to
     for step in range(steps):
@@ -92,23 +98,22 @@ class _Run:
     and for the end of a text.
     """
 
-    def __init__(self, model: PreTrainedModel, prompts: Sequence[TokenIds], group_size: int, steps: int) -> None:
-        config = model.config.get_text_config(decoder=True)
+    def __init__(
+        self, model: PreTrainedModel, prompts: Sequence[TokenIds], completions: Sequence[int], steps: int
+    ) -> None:
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         self._model = model
-        self._group_size = group_size
+        self._completions = torch.tensor(completions, device=model.device)
         self._width = int(lengths.max())
         self._prompts = prompts
         capacity = self._width + steps
-        self._cache = RolloutCache(layers=config.num_hidden_layers, group_size=group_size, capacity=capacity)
+        self._cache = RolloutCache(
+            layers=text_config(model).num_hidden_layers, completions=self._completions, capacity=capacity
+        )
         self._padding = (self._width - lengths).to(model.device)  # per prompt, then per row of the cache
         self._padded = bool((self._padding > 0).any())
         self._visible = torch.arange(capacity, device=model.device) >= self._padding[:, None]
-        # A mask made here is exact for full attention under SDPA; anything else gets the padding mask and makes its own.
-        windowed = getattr(config, "sliding_window", None) is not None
-        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-        sdpa = model.config._attn_implementation == "sdpa"  # noqa: SLF001 - transformers has no public name for it
-        self._own_mask = sdpa and not windowed and kinds == {"full_attention"}
+        self._own_mask = takes_prepared_masks(model)
 
     def prefill(self) -> Tensor:
         """Runs the prompts once and returns the first logits of every completion, ``[rows, vocabulary]``."""
@@ -126,9 +131,9 @@ class _Run:
                 itself = torch.eye(width, dtype=torch.bool, device=mask.device)
                 mask = ((mask[:, None, :] & causal) | itself)[:, None]
         logits = self._forward(ids.to(self._padding.device), mask, positions)
-        self._padding = self._padding.repeat_interleave(self._group_size)
-        self._visible = self._visible.repeat_interleave(self._group_size, dim=0)
-        return logits.repeat_interleave(self._group_size, dim=0)
+        self._padding = self._padding.repeat_interleave(self._completions)
+        self._visible = self._visible.repeat_interleave(self._completions, dim=0)
+        return logits.repeat_interleave(self._completions, dim=0)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Appends one token to every row and returns the next logits, ``[rows, vocabulary]``."""

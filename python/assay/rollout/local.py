@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from assay._transformers import attention_kinds, text_config
+from assay.batch import SamplingBatcher
 from assay.errors import InvalidInputError
 from assay.rollout.decode import Decoded, decode
 from assay.rollout.sampling import group_uniforms
@@ -41,12 +43,11 @@ class LocalGenerator:
             msg = f"generator.token_budget is {token_budget}: give a positive count of tokens"
             raise InvalidInputError(msg)
         self._model = model
-        self._config = model.config.get_text_config(decoder=True)
+        self._config = text_config(model)
         self._token_budget = token_budget
         self._shares_weights = shares_weights
         self._version = 0
-        kinds: set[str] = set(getattr(self._config, "layer_types", None) or ["full_attention"])
-        unknown = kinds - {"full_attention", "sliding_attention", "chunked_attention"}
+        unknown = attention_kinds(model) - {"full_attention", "sliding_attention", "chunked_attention"}
         if unknown:
             msg = f"model has layers of kind {sorted(unknown)}: the local generator decodes attention layers only"
             raise InvalidInputError(msg)
@@ -89,25 +90,64 @@ class LocalGenerator:
         See ``Generator.generate`` for arguments and errors.
         """
         self._check(prompts, group_size, sampling)
-        for positions in self._form_batches(prompts, group_size, sampling.max_new_tokens):
-            ids = [first_group_id + i for i in positions]
-            uniforms = [group_uniforms(seed, group_id, group_size, sampling.max_new_tokens) for group_id in ids]
-            batch = [prompts[i] for i in positions]
+        uniforms: dict[int, Tensor] = {}
+        unfinished: dict[int, list[Rollout]] = {}
+        for batch in self._batches(prompts, group_size, sampling.max_new_tokens):
+            for i in batch:
+                if i not in uniforms:
+                    uniforms[i] = group_uniforms(seed, first_group_id + i, group_size, sampling.max_new_tokens)
             # The whole batch is decoded before anything is yielded: inference mode is a state of the thread and must
             # not leak into the caller between two groups.
-            decoded = decode(self._model, batch, group_size=group_size, uniforms=torch.cat(uniforms), sampling=sampling)
-            for row, (group_id, prompt) in enumerate(zip(ids, batch, strict=True)):
-                yield self._group(group_id, prompt, decoded, slice(row * group_size, (row + 1) * group_size))
+            decoded = decode(
+                self._model,
+                [prompts[i] for i in batch],
+                completions=[len(indices) for indices in batch.values()],
+                uniforms=torch.cat([uniforms[i][indices] for i, indices in batch.items()]),
+                sampling=sampling,
+            )
+            row = 0
+            for i, indices in batch.items():
+                group = unfinished.setdefault(i, [])
+                for index in indices:
+                    group.append(self._rollout(first_group_id + i, index, prompts[i], decoded, row))
+                    row += 1
+                if len(group) == group_size:
+                    del unfinished[i], uniforms[i]
+                    yield RolloutGroup(first_group_id + i, prompts[i], group)
 
-    def _group(self, group_id: int, prompt: TokenIds, decoded: Decoded, rows: slice) -> RolloutGroup:
-        rollouts: list[Rollout] = []
-        for index, row in enumerate(range(rows.start, rows.stop)):
-            length = int(decoded.lengths[row])
-            reason: FinishReason = "stop" if decoded.stopped[row] else "length"
-            token_ids = decoded.tokens[row, :length].astype(np.uint32)
-            logprobs = decoded.logprobs[row, :length].copy()
-            rollouts.append(Rollout(group_id, index, prompt, token_ids, logprobs, reason, self._version))
-        return RolloutGroup(group_id, prompt, rollouts)
+    def _rollout(self, group_id: int, index: int, prompt: TokenIds, decoded: Decoded, row: int) -> Rollout:
+        length = int(decoded.lengths[row])
+        reason: FinishReason = "stop" if decoded.stopped[row] else "length"
+        token_ids = decoded.tokens[row, :length].astype(np.uint32)
+        return Rollout(group_id, index, prompt, token_ids, decoded.logprobs[row, :length].copy(), reason, self._version)
+
+    def _batches(
+        self, prompts: Sequence[TokenIds], group_size: int, max_new_tokens: int
+    ) -> Iterator[dict[int, list[int]]]:
+        """Yields ``{prompt: indices in its group}`` of what is decoded together.
+
+        The Rust batcher admits as many sequences as the token budget holds, groups in order and whole where they fit.
+        Prompts go in by length, so that those decoded together need little padding. A budget too small for one
+        completion still decodes one.
+        """
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        lengths = np.array([len(prompts[i]) for i in order], dtype=np.int64)
+        if not order:
+            return
+        batcher = SamplingBatcher(
+            lengths,
+            group_size=group_size,
+            max_new_tokens=max_new_tokens,
+            token_budget=max(self._token_budget, int(lengths[-1]) + max_new_tokens),
+        )
+        while batcher.remaining:
+            admitted = batcher.admit()
+            batch: dict[int, list[int]] = {}
+            for position, index in admitted:
+                batch.setdefault(order[position], []).append(index)
+            yield batch
+            for position, index in admitted:
+                batcher.finish(position, index)
 
     def _check(self, prompts: Sequence[TokenIds], group_size: int, sampling: SamplingParams) -> None:
         if group_size < 1:
@@ -124,15 +164,3 @@ class LocalGenerator:
                     f"model has {limit} positions: shorten the prompt or lower max_new_tokens"
                 )
                 raise InvalidInputError(msg)
-
-    def _form_batches(self, prompts: Sequence[TokenIds], group_size: int, max_new_tokens: int) -> Iterator[list[int]]:
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        batch: list[int] = []
-        for i in order:
-            rows = (len(batch) + 1) * group_size
-            if batch and rows * (len(prompts[i]) + max_new_tokens) > self._token_budget:
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch

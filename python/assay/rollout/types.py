@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,14 @@ class SamplingParams:
             raise InvalidInputError(msg)
 
 
+class WeightSpan(NamedTuple):
+    """Tokens ``start`` to ``end`` (exclusive) of a completion were sampled by the weights of ``version``."""
+
+    version: int
+    start: int
+    end: int
+
+
 @dataclass(slots=True)
 class Rollout:
     """One completion and what is needed to score, train on and audit it.
@@ -70,7 +78,9 @@ class Rollout:
             weights that sampled it, before top-p and top-k cut anything off (natural logarithm, so <= 0). At
             temperature 0 they are taken at temperature 1.
         finish_reason: ``stop`` (a stop token), ``length`` (``max_new_tokens``) or ``abort`` (the engine gave up).
-        weight_version: Version of the weights that sampled it.
+        weight_version: Version of the weights that sampled it; the oldest, if several did.
+        weight_versions: Which weights sampled which tokens, without gaps and in order, when weights may change during
+            a completion; empty means ``weight_version`` throughout.
     """
 
     group_id: int
@@ -80,6 +90,11 @@ class Rollout:
     logprobs: NDArray[np.float32]
     finish_reason: FinishReason
     weight_version: int
+    weight_versions: tuple[WeightSpan, ...] = ()
+
+    def spans(self) -> tuple[WeightSpan, ...]:
+        """``weight_versions``, with the one version of all tokens spelled out."""
+        return self.weight_versions or (WeightSpan(self.weight_version, 0, len(self.token_ids)),)
 
 
 @dataclass(slots=True)

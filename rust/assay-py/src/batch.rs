@@ -77,7 +77,29 @@ pub(crate) fn balance<'py>(
     Ok(indices(py, split.map_err(|error| raise(py, &error))?))
 }
 
-/// Sequences to generate under a token budget; see `assay.SamplingBatcher`.
+/// Hands out the sequences of prompts x group in order, as many at a time as a budget of cache tokens holds.
+///
+/// The members of a group share their prompt's cache, so a prompt is counted once, from its first sample's admission to
+/// its last sample's end; each running sequence reserves `max_new_tokens`. As sequences finish, `admit` refills the
+/// batch. The budget is never exceeded and, while work is left, never idle.
+///
+/// Args:
+///     prompt_lengths: int64[n] or list, tokens per prompt.
+///     group_size: completions per prompt.
+///     max_new_tokens: the longest completion.
+///     token_budget: tokens of cache.
+///     max_sequences: most sequences at one time; None leaves it to the budget.
+///
+/// Raises:
+///     InvalidInputError: a limit is not positive, or a prompt with one completion is over the budget by itself.
+///
+/// >>> import assay
+/// >>> batcher = assay.SamplingBatcher([15, 5], group_size=2, max_new_tokens=10, token_budget=40)
+/// >>> batcher.admit()  # 15 + 2 * 10 tokens; prompt 1 would need 15 more
+/// [(0, 0), (0, 1)]
+/// >>> batcher.finish(0, 1)
+/// >>> batcher.admit(), batcher.reserved_tokens
+/// ([(1, 0)], 40)
 #[pyclass(module = "assay._native")]
 pub(crate) struct SamplingBatcher {
     inner: batch::SamplingBatcher,
@@ -147,6 +169,7 @@ impl SamplingBatcher {
     }
 }
 
+#[expect(clippy::cast_possible_wrap, reason = "no slice has 2^63 elements")]
 fn indices(py: Python<'_>, lists: Vec<Vec<usize>>) -> Vec<Bound<'_, PyArray1<i64>>> {
     let array =
         |list: Vec<usize>| PyArray1::from_iter(py, list.into_iter().map(|index| index as i64));
@@ -159,8 +182,17 @@ fn count(py: Python<'_>, value: i64, name: &str) -> PyResult<u64> {
 }
 
 fn counts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<u64>> {
-    let array = vector::<i64>(value, name, "int64")?;
-    let lengths = slice(&array)?;
+    let list = value
+        .cast::<PyList>()
+        .ok()
+        .and_then(|list| list.extract::<Vec<i64>>().ok());
+    let array;
+    let lengths = if let Some(list) = &list {
+        list
+    } else {
+        array = vector::<i64>(value, name, "int64")?;
+        slice(&array)?
+    };
     if let Some(index) = lengths.iter().position(|&length| length < 0) {
         count(value.py(), lengths[index], &format!("{name}[{index}]"))?;
     }

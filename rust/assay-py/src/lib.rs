@@ -2,12 +2,18 @@
 //!
 //! No logic lives here. `errors` is the only file that names a Python exception; `arrays` and `texts` turn arguments into
 //! slices; `pool` owns the threads.
+#![expect(
+    clippy::doc_markdown,
+    reason = "what Python shows in help() is in Google style"
+)]
 
 mod arrays;
 mod batch;
+mod client;
 mod errors;
 mod pool;
 mod score;
+mod serve;
 mod texts;
 mod verify;
 
@@ -23,6 +29,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<score::Scorer>()?;
     module.add_class::<score::Scores>()?;
     module.add_function(wrap_pyfunction!(score::parse_spec, module)?)?;
+    module.add_class::<client::RemoteScorer>()?;
+    module.add_class::<client::Call>()?;
+    module.add_function(wrap_pyfunction!(serve::serve, module)?)?;
     module.add_class::<batch::SamplingBatcher>()?;
     module.add_function(wrap_pyfunction!(batch::group_advantages, module)?)?;
     module.add_function(wrap_pyfunction!(batch::pack, module)?)?;

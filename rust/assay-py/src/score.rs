@@ -1,6 +1,6 @@
 //! `Scorer` and `Scores`.
 
-use assay_core::score::{self, Item};
+use assay_core::score;
 use assay_core::spec::RewardSpec;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::arrays::{slice, vector};
 use crate::errors::{invalid_input, raise};
 use crate::pool::pool;
-use crate::texts::{Text, optional_texts, texts};
+use crate::texts::{borrowed, optional_texts, pairs, texts};
 
 /// A spec in any spelling as checked JSON with every option written out.
 #[pyfunction]
@@ -68,20 +68,7 @@ impl Scorer {
         let py = completions.py();
         let completions = texts(completions, "completions")?;
         let references = optional_texts(references, "references")?;
-        if completions.len() != references.len() {
-            let (ours, theirs) = (completions.len(), references.len());
-            let message = format!("references has {theirs} entries for {ours} completions");
-            return Err(invalid_input(py, message));
-        }
-        let items: Vec<Item<'_>> = completions
-            .iter()
-            .zip(&references)
-            .map(|(completion, reference)| Item {
-                completion: completion.as_str(),
-                reference: reference.as_ref().map(Text::as_str),
-                prompt: None,
-            })
-            .collect();
+        let items = pairs(py, &completions, &references)?;
         self.run(py, items.len(), |scorer| scorer.score(&items))
     }
 
@@ -97,10 +84,7 @@ impl Scorer {
         let offsets = vector::<i64>(offsets, "offsets", "int64")?;
         let (token_ids, offsets) = (slice(&token_ids)?, slice(&offsets)?);
         let references = optional_texts(references, "references")?;
-        let references: Vec<Option<&str>> = references
-            .iter()
-            .map(|reference| reference.as_ref().map(Text::as_str))
-            .collect();
+        let references = borrowed(&references);
         self.run(py, references.len(), |scorer| {
             scorer.score_tokens(token_ids, offsets, &references)
         })
@@ -128,7 +112,7 @@ impl Scorer {
 /// The columns of a scored batch; see `assay.Scores`.
 #[pyclass(frozen, module = "assay._native")]
 pub(crate) struct Scores {
-    inner: score::Scores,
+    pub(crate) inner: score::Scores,
 }
 
 #[pymethods]

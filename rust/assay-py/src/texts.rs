@@ -1,5 +1,6 @@
 //! Lists of strings in, borrowed from Python without a copy, usable without the GIL.
 
+use assay_core::score::Item;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyList, PyString, PyTuple};
@@ -15,7 +16,7 @@ pub(crate) enum Text {
 }
 
 impl Text {
-    pub(crate) fn new(string: &Bound<'_, PyString>) -> Self {
+    pub(crate) fn new(string: Bound<'_, PyString>) -> Self {
         match PyBackedStr::try_from(string.clone()) {
             Ok(text) => Self::Borrowed(text),
             Err(_) => Self::Replaced(string.to_string_lossy().into_owned()),
@@ -32,37 +33,72 @@ impl Text {
 
 /// The strings of a list or tuple. `name` is the argument's.
 pub(crate) fn texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Text>> {
-    let read = |(index, item): (usize, Bound<'_, PyAny>)| match item.cast::<PyString>() {
-        Ok(string) => Ok(Text::new(string)),
-        Err(_) => Err(wrong_item(&item, name, index, "str")),
-    };
-    items(value, name)?
-        .into_iter()
-        .enumerate()
-        .map(read)
-        .collect()
+    read_items(value, name, |item, index| {
+        match item.cast_into::<PyString>() {
+            Ok(string) => Ok(Text::new(string)),
+            Err(other) => Err(wrong_item(&other.into_inner(), name, index, "str")),
+        }
+    })
 }
 
 /// The strings of a list or tuple that may also hold `None`.
 pub(crate) fn optional_texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Option<Text>>> {
-    let read = |(index, item): (usize, Bound<'_, PyAny>)| match item.cast::<PyString>() {
-        Ok(string) => Ok(Some(Text::new(string))),
-        Err(_) if item.is_none() => Ok(None),
-        Err(_) => Err(wrong_item(&item, name, index, "str or None")),
-    };
-    items(value, name)?
-        .into_iter()
-        .enumerate()
-        .map(read)
+    read_items(value, name, |item, index| {
+        match item.cast_into::<PyString>() {
+            Ok(string) => Ok(Some(Text::new(string))),
+            Err(other) => match other.into_inner() {
+                item if item.is_none() => Ok(None),
+                item => Err(wrong_item(&item, name, index, "str or None")),
+            },
+        }
+    })
+}
+
+/// The same, as slices.
+pub(crate) fn borrowed(texts: &[Option<Text>]) -> Vec<Option<&str>> {
+    texts
+        .iter()
+        .map(|text| text.as_ref().map(Text::as_str))
         .collect()
 }
 
-fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
+/// Each completion with its reference.
+pub(crate) fn pairs<'a>(
+    py: Python<'_>,
+    completions: &'a [Text],
+    references: &'a [Option<Text>],
+) -> PyResult<Vec<Item<'a>>> {
+    if completions.len() != references.len() {
+        let (ours, theirs) = (completions.len(), references.len());
+        let message = format!("references has {theirs} entries for {ours} completions");
+        return Err(invalid_input(py, message));
+    }
+    let item = |(completion, reference): (&'a Text, &'a Option<Text>)| Item {
+        completion: completion.as_str(),
+        reference: reference.as_ref().map(Text::as_str),
+        prompt: None,
+    };
+    Ok(completions.iter().zip(references).map(item).collect())
+}
+
+fn read_items<'py, T>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+    read: impl Fn(Bound<'py, PyAny>, usize) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
     if let Ok(list) = value.cast::<PyList>() {
-        return Ok(list.iter().collect());
+        return list
+            .iter()
+            .enumerate()
+            .map(|(index, item)| read(item, index))
+            .collect();
     }
     if let Ok(tuple) = value.cast::<PyTuple>() {
-        return Ok(tuple.iter().collect());
+        return tuple
+            .iter()
+            .enumerate()
+            .map(|(index, item)| read(item, index))
+            .collect();
     }
     let kind = value.get_type().name()?;
     let remedy = if value.is_instance_of::<PyString>() {
@@ -70,10 +106,8 @@ fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, 
     } else {
         format!("pass list({name})")
     };
-    Err(invalid_input(
-        value.py(),
-        format!("{name} must be a list, got {kind}; {remedy}"),
-    ))
+    let message = format!("{name} must be a list, got {kind}; {remedy}");
+    Err(invalid_input(value.py(), message))
 }
 
 fn wrong_item(item: &Bound<'_, PyAny>, name: &str, index: usize, expected: &str) -> PyErr {

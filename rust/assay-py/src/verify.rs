@@ -115,12 +115,34 @@ impl Extraction {
     }
 }
 
-/// Whether `answer` is the same answer as `gold`.
+/// Whether `answer` is the same answer as `gold`. Bounded, deterministic, and never raises for what a model wrote.
+///
+/// Args:
+///     gold: the reference, with or without `$..$` or `\\boxed{}`.
+///     answer: the answer, likewise; with `profile`, a whole completion from which the answer is extracted first.
+///     kind: what sort of answer the reference is: `auto`, `number`, `math`, `choice` or `text`.
+///     tolerance: when a decimal may stand for an exact value: `"last_place"` (the default), `"exact"`, or a mapping of
+///         `absolute` and `relative`.
+///     units: `ignore`, `require` or `convert`.
+///     profile: how to extract, as in `extract`; None compares `answer` as it is.
+///
+/// Returns:
+///     A `Verdict`, true only if equal.
+///
+/// Raises:
+///     InvalidSpecError: an option has no such value.
+///     InvalidInputError: the tolerance is not one.
+///
+/// >>> import assay
+/// >>> bool(assay.verify("1,024", "1024.0"))
+/// True
+/// >>> assay.verify("4", "5").outcome
+/// <Outcome.DIFFERENT: 'different'>
 #[pyfunction]
 #[pyo3(signature = (gold, answer, *, kind = "auto", tolerance = None, units = "ignore", profile = None))]
 pub(crate) fn verify(
-    gold: &Bound<'_, PyString>,
-    answer: &Bound<'_, PyString>,
+    gold: Bound<'_, PyString>,
+    answer: Bound<'_, PyString>,
     kind: &str,
     tolerance: Option<&Bound<'_, PyAny>>,
     units: &str,
@@ -131,14 +153,15 @@ pub(crate) fn verify(
     let profile = profile.map(|name| parse_profile(py, name)).transpose()?;
     let (gold, answer) = (Text::new(gold), Text::new(answer));
     let inner = py.detach(|| {
-        let found = profile.map(|profile| answer::extract(answer.as_str(), profile));
-        match &found {
-            None => math::verify(gold.as_str(), answer.as_str(), &options),
-            Some(Some(found)) => math::verify(gold.as_str(), &found.text, &options),
-            Some(None) => math::Verdict {
+        let Some(profile) = profile else {
+            return math::verify(gold.as_str(), answer.as_str(), &options);
+        };
+        match answer::extract_explained(answer.as_str(), profile) {
+            Ok(found) => math::verify(gold.as_str(), &found.text, &options),
+            Err(missing) => math::Verdict {
                 outcome: Outcome::Different,
                 stage: Stage::Parse,
-                reason: "no answer found".into(),
+                reason: missing.as_str().into(),
                 probable: false,
             },
         }
@@ -146,11 +169,25 @@ pub(crate) fn verify(
     Ok(Verdict { inner })
 }
 
-/// The answer of a completion, or `None`.
+/// The part of a completion that is its answer.
+///
+/// Args:
+///     completion: what the model wrote.
+///     profile: the rules: `r1` (assay's own) or those of a peer, such as `math_verify`, `dapo`, `gsm8k_strict`.
+///
+/// Returns:
+///     An `Extraction` with `text`, `span` (in characters) and `source`; None if there is no answer.
+///
+/// Raises:
+///     InvalidSpecError: there is no such profile.
+///
+/// >>> import assay
+/// >>> assay.extract("<think>\\boxed{1}?</think> It is \\boxed{2}.")
+/// Extraction(text="2", span=(39, 40), source='boxed')
 #[pyfunction]
 #[pyo3(signature = (completion, *, profile = "r1"))]
 pub(crate) fn extract(
-    completion: &Bound<'_, PyString>,
+    completion: Bound<'_, PyString>,
     profile: &str,
 ) -> PyResult<Option<Extraction>> {
     let py = completion.py();
@@ -199,13 +236,16 @@ fn options(
     options.map_err(|error| raise(py, &error))
 }
 
-/// A Python value as JSON.
+/// The tolerance, a string or a mapping of numbers, as JSON.
 fn json(value: &Bound<'_, PyAny>) -> PyResult<serde_json::Value> {
     let py = value.py();
-    let text: String = py
+    let text = py
         .import(pyo3::intern!(py, "json"))?
-        .call_method1("dumps", (value,))?
-        .extract()?;
-    let parsed = serde_json::from_str(&text);
-    parsed.map_err(|error| invalid_input(py, format!("tolerance: {error}")))
+        .call_method1("dumps", (value,))
+        .and_then(|text| text.extract::<String>());
+    let parsed = text.map_err(|error| error.to_string()).and_then(|text| {
+        // Python writes NaN and Infinity, which JSON does not have.
+        serde_json::from_str(&text).map_err(|_| format!("{text} holds a number that is not finite"))
+    });
+    parsed.map_err(|why| invalid_input(py, format!("tolerance: {why}")))
 }

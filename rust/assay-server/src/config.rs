@@ -25,9 +25,24 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// Most items of one request. Default 65,536.
     pub max_items: usize,
+    /// Most bytes of requests that are scored or wait to be; more is turned away with `RESOURCE_EXHAUSTED`. Default 512 MiB.
+    pub max_held_bytes: usize,
     /// Seconds that requests in flight get to finish when the server stops. Default 30.
     pub drain_seconds: u64,
     /// Hugging Face `tokenizer.json` files that token ids may belong to. Default none.
+    pub tokenizers: Vec<PathBuf>,
+}
+
+/// What a command line says over the configuration file: what is `None` or empty leaves the file's word.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// [`Config::bind`].
+    pub bind: Option<String>,
+    /// [`Config::threads`].
+    pub threads: Option<usize>,
+    /// [`Config::max_message_bytes`].
+    pub max_message_bytes: Option<usize>,
+    /// Added to [`Config::tokenizers`].
     pub tokenizers: Vec<PathBuf>,
 }
 
@@ -38,6 +53,7 @@ impl Default for Config {
             threads: 0,
             max_message_bytes: 64 << 20,
             max_items: 65_536,
+            max_held_bytes: 512 << 20,
             drain_seconds: 30,
             tokenizers: Vec::new(),
         }
@@ -73,6 +89,22 @@ impl Config {
             }
             other => other,
         })
+    }
+
+    /// The settings of `file`, if there is one, with `overrides` over them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::from_file`].
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ServeError> {
+        let mut config = file.map_or_else(|| Ok(Self::default()), Self::from_file)?;
+        config.bind = overrides.bind.unwrap_or(config.bind);
+        config.threads = overrides.threads.unwrap_or(config.threads);
+        config.max_message_bytes = overrides
+            .max_message_bytes
+            .unwrap_or(config.max_message_bytes);
+        config.tokenizers.extend(overrides.tokenizers);
+        Ok(config)
     }
 
     pub(crate) fn drain(&self) -> Duration {

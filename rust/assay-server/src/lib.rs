@@ -1,20 +1,24 @@
 //! The gRPC reward service: wire in, core call, wire out.
 //!
 //! [`serve`] runs the service of `proto/assay/v1` until it is told to stop; [`run`] does so with a runtime of its
-//! own, until the process gets SIGINT or SIGTERM. [`pb`] holds the messages and a client stub.
+//! own, until the process gets SIGINT or SIGTERM. [`client`] scores on such servers; [`pb`] holds the messages and bare stubs.
 //!
 //! Scoring never runs on the threads of the async runtime: a request is handed to a rayon pool and its task waits.
 
 mod cache;
+pub mod client;
 mod config;
 mod error;
+mod log;
 pub mod pb;
 mod serve;
 mod service;
 mod tokenizer;
 mod wire;
+mod work;
 
-pub use config::Config;
+pub use config::{Config, Overrides};
 pub use error::ServeError;
+pub use log::log_to_stderr;
 pub use serve::{run, serve};
 pub use wire::{spec_from_wire, spec_to_wire};

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_server::{Config, ServeError};
+use assay_server::{Config, Overrides, ServeError};
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 /// The assay reward server: scores completions over gRPC.
 ///
@@ -35,25 +34,19 @@ struct Arguments {
 
 impl Arguments {
     fn config(self) -> Result<Config, ServeError> {
-        let mut config = self
-            .config
-            .as_deref()
-            .map_or_else(|| Ok(Config::default()), Config::from_file)?;
-        config.bind = self.bind.unwrap_or(config.bind);
-        config.threads = self.threads.unwrap_or(config.threads);
-        config.max_message_bytes = self.max_message_bytes.unwrap_or(config.max_message_bytes);
-        config.tokenizers.extend(self.tokenizers);
-        Ok(config)
+        let overrides = Overrides {
+            bind: self.bind,
+            threads: self.threads,
+            max_message_bytes: self.max_message_bytes,
+            tokenizers: self.tokenizers,
+        };
+        Config::load(self.config.as_deref(), overrides)
     }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("ASSAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .init();
+    assay_server::log_to_stderr();
     let announce = |address: SocketAddr| {
         // Nobody may be reading; serving goes on all the same.
         let _ = writeln!(stdout(), "listening on {address}").and_then(|()| stdout().flush());

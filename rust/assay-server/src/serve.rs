@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::pb::reward_service_server::RewardServiceServer;
 use crate::service::RewardServer;
@@ -15,6 +15,8 @@ use crate::{Config, ServeError};
 /// HTTP/2 windows: the default of 64 KiB makes a sender wait for each 64 KiB of a batch.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// The default of 16 KiB costs a batch of 256 long completions 30 frames, each with its own bookkeeping on both sides.
+const FRAME: u32 = 1 << 20;
 
 /// Serves until `stop` resolves, then reports `NOT_SERVING`, finishes what is in flight and returns.
 ///
@@ -69,13 +71,15 @@ pub async fn serve(
             std::future::pending::<()>().await;
         }
     };
+    // Without it, the tail of a response waits 40 ms for the peer to acknowledge the part before.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let server = Server::builder()
-        .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
         .add_service(health_service)
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), graceful);
+        .serve_with_incoming_shutdown(incoming, graceful);
     tracing::info!(%address, "listening");
     ready(address);
     tokio::select! {

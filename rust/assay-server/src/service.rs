@@ -2,23 +2,32 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use assay_core::score::Scorer;
 use assay_core::spec::ComponentKind;
 use assay_core::{Error, ErrorKind};
 use prost::Message;
 use tokio::sync::oneshot;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
 use crate::cache::Cache;
 use crate::pb::reward_service_server::RewardService;
 use crate::pb::score_request::SpecSource;
-use crate::tokenizer::Tokenizer;
-use crate::wire::{Batch, spec_from_wire, status};
+use crate::tokenizer::{Tokenizer, check_tokenizer, sha256};
+use crate::wire::{Batch, KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, spec_from_wire, status};
+use crate::work::{Admission, Wanted, deadline, too_late};
 use crate::{Config, ServeError, pb};
 
 /// Scorers kept ready. A trainer uses a handful of specs; a scorer with a tokenizer is tens of megabytes.
 const CACHED_SCORERS: usize = 64;
+/// Items scored between two looks at whether the result is still wanted.
+const PART: usize = 256;
+/// Registered tokenizers kept; each is up to a message long, and a run has one.
+const REGISTERED_TOKENIZERS: usize = 16;
+/// Registered specs kept.
+const REGISTERED_SPECS: usize = 4096;
 
 /// The service. Cheap to clone; clones share the pool and the scorers.
 #[derive(Clone)]
@@ -32,6 +41,10 @@ struct Shared {
     tokenizers: Vec<Tokenizer>,
     /// By the bytes of the spec message and the hash of the tokenizer.
     scorers: Cache<(Vec<u8>, String), Arc<Scorer>>,
+    /// What callers registered, by hash.
+    registered_tokenizers: Cache<String, Arc<Vec<u8>>>,
+    registered_specs: Cache<String, Arc<pb::RewardSpec>>,
+    admission: Arc<Admission>,
 }
 
 impl RewardServer {
@@ -48,10 +61,13 @@ impl RewardServer {
             .map_err(|error| ServeError::Io(error.to_string()))?;
         Ok(Self {
             shared: Arc::new(Shared {
+                admission: Arc::new(Admission::new(config.max_held_bytes)),
                 config,
                 pool,
                 tokenizers,
                 scorers: Cache::new(CACHED_SCORERS),
+                registered_tokenizers: Cache::new(REGISTERED_TOKENIZERS),
+                registered_specs: Cache::new(REGISTERED_SPECS),
             }),
         })
     }
@@ -67,13 +83,17 @@ impl Shared {
             .and_then(Scorer::new)
             .map_err(|error| status(&error))?;
         if !tokenizer_sha256.is_empty() {
-            let tokenizer = self
+            let configured = self
                 .tokenizers
                 .iter()
-                .find(|tokenizer| tokenizer.sha256 == tokenizer_sha256)
-                .ok_or_else(|| unknown_tokenizer(tokenizer_sha256))?;
+                .find(|tokenizer| tokenizer.sha256 == tokenizer_sha256);
+            let registered = self.registered_tokenizers.get(&key.1);
+            let json = configured
+                .map(|tokenizer| tokenizer.json.as_slice())
+                .or(registered.as_ref().map(|json| json.as_slice()))
+                .ok_or_else(|| unknown("tokenizer", tokenizer_sha256))?;
             scorer = scorer
-                .with_tokenizer(&tokenizer.json)
+                .with_tokenizer(json)
                 .map_err(|error| status(&error))?;
         }
         let scorer = Arc::new(scorer);
@@ -81,21 +101,87 @@ impl Shared {
         Ok(scorer)
     }
 
-    fn score(&self, request: pb::ScoreRequest) -> Result<pb::ScoreResponse, Status> {
-        let Some(SpecSource::Spec(spec)) = &request.spec_source else {
-            return Err(status(&Error::spec("the request has no spec")));
+    fn score(
+        &self,
+        request: pb::ScoreRequest,
+        wanted: &Wanted,
+    ) -> Result<pb::ScoreResponse, Status> {
+        wanted.check()?;
+        let registered;
+        let spec = match &request.spec_source {
+            Some(SpecSource::Spec(spec)) => spec,
+            Some(SpecSource::SpecSha256(sha256)) => {
+                registered = self.registered_specs.get(sha256);
+                registered
+                    .as_deref()
+                    .ok_or_else(|| unknown("spec", sha256))?
+            }
+            None => return Err(status(&Error::spec("the request has no spec"))),
         };
         let scorer = self.scorer(spec, &request.tokenizer_sha256)?;
-        Batch::new(&request.items)
-            .score(&scorer, request.request_id)
-            .map_err(|error| status(&error))
+        let mut results = Vec::with_capacity(request.items.len());
+        for part in request.items.chunks(PART) {
+            wanted.check()?;
+            let done = Batch::new(part).score(&scorer);
+            results.extend(done.map_err(|error| status(&error))?);
+        }
+        Ok(pb::ScoreResponse {
+            request_id: request.request_id,
+            components: scorer.component_names().map(str::to_owned).collect(),
+            results,
+        })
+    }
+
+    /// Runs `work` on the scoring pool. Dropping the future gives the work up.
+    async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        deadline: Option<Instant>,
+        work: impl FnOnce(&Self, &Wanted) -> Result<T, Status> + Send + 'static,
+    ) -> Result<Response<T>, Status> {
+        let (send, receive) = oneshot::channel();
+        let (shared, wanted) = (Arc::clone(self), Wanted::until(deadline));
+        let _given_up_with_this_future = wanted.guard();
+        self.pool.spawn_fifo(move || {
+            // Scoring has no panics that we know of; one that we do not must cost one request and not the process.
+            let result = catch_unwind(AssertUnwindSafe(|| work(&shared, &wanted)));
+            // The caller may have gone; then nobody wants the result.
+            let _ = send.send(result);
+        });
+        let never = std::future::pending();
+        let over = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => never.await,
+            }
+        };
+        let result = tokio::select! {
+            result = receive => result,
+            () = over => return Err(too_late()),
+        };
+        match result {
+            Ok(Ok(result)) => result.map(Response::new),
+            _ => Err(status(&Error::new(
+                ErrorKind::Internal,
+                "scoring failed; the server's log has the place",
+            ))),
+        }
     }
 }
 
-fn unknown_tokenizer(sha256: &str) -> Status {
-    Status::failed_precondition(format!(
-        "tokenizer {sha256} is not loaded here: start the server with --tokenizer and the same tokenizer.json"
-    ))
+/// The status for a hash that nothing is registered under; `what` is `tokenizer` or `spec`.
+fn unknown(what: &'static str, sha256: &str) -> Status {
+    let mut status = Status::failed_precondition(format!(
+        "{what} {sha256} is not known here: register it, and send the request again"
+    ));
+    let kind = if what == "spec" {
+        UNKNOWN_SPEC
+    } else {
+        UNKNOWN_TOKENIZER
+    };
+    status
+        .metadata_mut()
+        .insert(KIND_KEY, MetadataValue::from_static(kind));
+    status
 }
 
 #[tonic::async_trait]
@@ -104,6 +190,7 @@ impl RewardService for RewardServer {
         &self,
         request: Request<pb::ScoreRequest>,
     ) -> Result<Response<pb::ScoreResponse>, Status> {
+        let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let max_items = self.shared.config.max_items;
         if request.items.len() > max_items {
@@ -113,21 +200,47 @@ impl RewardService for RewardServer {
             );
             return Err(status(&Error::new(ErrorKind::TooLarge, message)));
         }
-        let (send, receive) = oneshot::channel();
-        let shared = Arc::clone(&self.shared);
-        self.shared.pool.spawn(move || {
-            // Scoring has no panics that we know of; one that we do not must cost one request and not the process.
-            let result = catch_unwind(AssertUnwindSafe(|| shared.score(request)));
-            // The caller may have gone; then nobody wants the result.
-            let _ = send.send(result);
-        });
-        match receive.await {
-            Ok(Ok(result)) => result.map(Response::new),
-            _ => Err(status(&Error::new(
-                ErrorKind::Internal,
-                "scoring failed; the server's log has the place",
-            ))),
-        }
+        let room = self
+            .shared
+            .admission
+            .admit(request.encoded_len(), request.items.len())?;
+        let work = move |shared: &Shared, wanted: &Wanted| {
+            let _held_until_the_work_ends = room;
+            shared.score(request, wanted)
+        };
+        self.shared.run(deadline, work).await
+    }
+
+    async fn register_tokenizer(
+        &self,
+        request: Request<pb::RegisterTokenizerRequest>,
+    ) -> Result<Response<pb::RegisterTokenizerResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let json = request.into_inner().tokenizer_json;
+        let work = move |shared: &Shared, _: &Wanted| {
+            check_tokenizer(&json).map_err(|error| status(&error))?;
+            let sha256 = sha256(&json);
+            shared
+                .registered_tokenizers
+                .insert(sha256.clone(), Arc::new(json));
+            Ok(pb::RegisterTokenizerResponse { sha256 })
+        };
+        self.shared.run(deadline, work).await
+    }
+
+    async fn register_spec(
+        &self,
+        request: Request<pb::RegisterSpecRequest>,
+    ) -> Result<Response<pb::RegisterSpecResponse>, Status> {
+        let spec = request.into_inner().spec.unwrap_or_default();
+        spec_from_wire(&spec)
+            .and_then(Scorer::new)
+            .map_err(|error| status(&error))?;
+        let sha256 = sha256(&spec.encode_to_vec());
+        self.shared
+            .registered_specs
+            .insert(sha256.clone(), Arc::new(spec));
+        Ok(Response::new(pb::RegisterSpecResponse { sha256 }))
     }
 
     async fn get_server_info(

@@ -23,10 +23,22 @@ impl Tokenizer {
         })?;
         Ok(Self {
             name: path.display().to_string(),
-            sha256: hex(&Sha256::digest(&json)),
+            sha256: sha256(&json),
             json,
         })
     }
+}
+
+/// Checks that a scorer can be made with the bytes.
+pub(crate) fn check_tokenizer(json: &[u8]) -> assay_core::Result<()> {
+    let spec = assay_core::spec::RewardSpec::from_json(r#""accuracy""#)?;
+    assay_core::score::Scorer::new(spec)?.with_tokenizer(json)?;
+    Ok(())
+}
+
+/// Lower-case hex SHA-256, the name of content on the wire.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

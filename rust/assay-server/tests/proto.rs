@@ -1,4 +1,5 @@
 //! The checked-in wire code is what the `.proto` files generate.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 #[path = "../examples/generate.rs"]
 mod generate;

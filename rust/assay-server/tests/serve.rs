@@ -1,9 +1,11 @@
 //! The service on loopback: what comes back, what is refused and how, health, and stopping.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
 use assay_server::pb::item::Completion;
 use assay_server::pb::item_result::Outcome;
+use assay_server::pb::score_request::SpecSource;
 use assay_server::{Config, ServeError, pb, serve};
 use common::{TestServer, request, text};
 use tonic::Code;
@@ -130,7 +132,11 @@ async fn a_bad_request_is_refused_whole_with_its_row_of_the_error_table() {
     };
     let rows = [
         (no_spec, Code::InvalidArgument, Some("invalid_spec")),
-        (unknown_tokenizer, Code::FailedPrecondition, None),
+        (
+            unknown_tokenizer,
+            Code::FailedPrecondition,
+            Some("unknown_tokenizer"),
+        ),
         (too_many, Code::ResourceExhausted, Some("too_large")),
     ];
     for (message, code, kind) in rows {
@@ -149,6 +155,95 @@ async fn a_bad_request_is_refused_whole_with_its_row_of_the_error_table() {
         client.score(good).await.unwrap().into_inner().results.len(),
         1
     );
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn specs_and_tokenizers_go_by_hash_once_they_are_registered() {
+    let server = TestServer::start(Config::default()).await;
+    let mut client = server.client().await;
+    let full = request(r#""accuracy""#, vec![text("7", Some("7"))]);
+    let Some(SpecSource::Spec(spec)) = full.spec_source.clone() else {
+        panic!("no spec")
+    };
+    let register = pb::RegisterSpecRequest { spec: Some(spec) };
+    let sha256 = client
+        .register_spec(register)
+        .await
+        .unwrap()
+        .into_inner()
+        .sha256;
+    let by_hash = |sha256: &str| pb::ScoreRequest {
+        spec_source: Some(SpecSource::SpecSha256(sha256.to_owned())),
+        ..full.clone()
+    };
+    let response = client.score(by_hash(&sha256)).await.unwrap().into_inner();
+    assert_eq!(total(&response.results[0]), Some(1.0));
+    let status = client.score(by_hash("00")).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert_eq!(
+        status.metadata().get("assay-error").unwrap(),
+        "unknown_spec"
+    );
+    let nothing = pb::RegisterSpecRequest { spec: None };
+    let status = client.register_spec(nothing).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let junk = pb::RegisterTokenizerRequest {
+        tokenizer_json: b"{}".to_vec(),
+    };
+    let status = client.register_tokenizer(junk).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deadline_that_is_over_is_deadline_exceeded() {
+    let server = TestServer::start(Config {
+        threads: 1,
+        ..Config::default()
+    })
+    .await;
+    let items = vec![text(&"x".repeat(2000), Some("1")); 20_000];
+    let mut message = tonic::Request::new(request(r#""accuracy""#, items));
+    // By hand, so that only the server keeps it.
+    let timeout = "1m".parse().unwrap();
+    message.metadata_mut().insert("grpc-timeout", timeout);
+    let status = server.client().await.score(message).await.unwrap_err();
+    // The channel keeps it as well, and its own word is CANCELLED.
+    assert!(
+        matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
+        "{status}"
+    );
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn more_work_than_there_is_room_for_is_turned_away_before_it_starts() {
+    let server = TestServer::start(Config {
+        threads: 1,
+        max_held_bytes: 1,
+        ..Config::default()
+    })
+    .await;
+    let large = request(
+        r#""accuracy""#,
+        vec![text(&"1+".repeat(1000), Some("1")); 20_000],
+    );
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (mut client, message) = (server.client().await, large.clone());
+        calls.spawn(async move { client.score(message).await });
+    }
+    let results = calls.join_all().await;
+    assert!(
+        results.iter().any(Result::is_ok),
+        "an idle server takes anything"
+    );
+    for status in results.into_iter().filter_map(Result::err) {
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(status.metadata().get("assay-error").unwrap(), "overloaded");
+        assert!(status.metadata().contains_key("grpc-retry-pushback-ms"));
+    }
     server.stop().await.unwrap();
 }
 

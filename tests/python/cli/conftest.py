@@ -44,6 +44,7 @@ def assay(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """`assay("verify", "1", "1")` runs that command."""
 
     def call(*arguments: object) -> Done:
+        capsys.readouterr()  # what fixtures and libraries wrote before is not the command's
         code = run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Done(code, captured.out, captured.err)

@@ -106,7 +106,7 @@ def loaded(*arguments: str) -> set[str]:
     """The heavy modules a command line brings in."""
     code = (
         "import sys; from assay.cli import run; run(sys.argv[1:]); "
-        "print([m for m in ('torch', 'transformers', 'grpc', 'matplotlib', 'datasets', 'pydantic', 'rich') "
+        "print([m for m in ('torch', 'transformers', 'grpc', 'matplotlib', 'datasets', 'rich') "
         "if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)

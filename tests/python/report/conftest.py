@@ -105,9 +105,9 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir(parents=True)
         write_lines(folder / "metrics.jsonl", metrics_rows(steps))
         write_lines(folder / "samples.jsonl", sample_rows(steps))
-        (folder / "recipe.toml").write_text('[run]\nname = "</pre><script>"\n')
+        (folder / "recipe.toml").write_text('name = "</pre><script>"\ndescription = "<b>It learns.</b>"\n')
         summary = {
-            "stages": [{"name": "zero", "kind": "grpo", "steps": steps, "seconds": 8.5}],
+            "stages": [{"name": "zero", "kind": "grpo", "steps": steps, "seconds": 8.5, "cpu_seconds": 7.5}],
             "before": {"eval/accuracy": 0.43, "eval/accuracy_se": 0.016, "eval/length_mean": 18.3},
             "after": {"eval/accuracy": 0.93, "eval/accuracy_se": 0.008, "eval/length_mean": 29.1},
         }

@@ -58,11 +58,8 @@ def test_one_run(make_run: MakeRun) -> None:
     data = Page(report.html).data
     names = [chart["name"] for chart in data["charts"]]
     assert names[:3] == ["reward/mean", "reward/std", "reward/accuracy/mean"]
-    assert "eval/accuracy" in names
-    assert "eval/accuracy_se" not in names
-    accuracy = next(chart for chart in data["charts"] if chart["name"] == "eval/accuracy")
-    assert [curve["error"] for curve in accuracy["curves"]] == [[0.016], [0.008]]
-    assert [curve["x"] for curve in accuracy["curves"]] == [[21.0], [42.0]]
+    # Two points say no more as a chart than in the table below.
+    assert not {"eval/accuracy", "eval/accuracy_se"} & set(names)
     loss = next(chart for chart in data["charts"] if chart["name"] == "loss")
     assert loss["joined"]
     assert loss["curves"][1]["y"][2] is None  # NaN is a gap
@@ -96,7 +93,8 @@ def test_hostile_text_stays_text(make_run: MakeRun, made: SimpleNamespace) -> No
     assert first["prompt"] == made.hostile
     assert first["samples"][0]["segments"][1] == ["answer", made.hostile]
     assert first["samples"][0]["reason"] == made.hostile
-    assert page.data["recipes"][0]["text"] == '[run]\nname = "</pre><script>"\n'
+    assert page.data["recipes"][0]["text"].startswith('name = "</pre><script>"')
+    assert page.data["descriptions"] == ["<b>It learns.</b>"]
     # Model text reaches the page through `textContent` alone.
     for dangerous in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
         assert dangerous not in page.scripts[1]
@@ -143,6 +141,8 @@ def test_a_killed_run_is_reported_as_far_as_it_went(make_run: MakeRun) -> None:
     data = Page(report.html).data
     assert data["notes"] == report.notes
     assert [row["stage"] for row in data["stages"]] == ["cold-start", "before", "zero"]
+    accuracy = next(chart for chart in data["charts"] if chart["name"] == "eval/accuracy")
+    assert [(curve["x"], curve["error"]) for curve in accuracy["curves"]] == [([0.0], [0.016])]
     assert data["stages"][2]["seconds"] == pytest.approx(20 * 0.38)
     assert data["before_after"] == []
 

@@ -13,7 +13,7 @@ import pytest
 
 CHECKS = r"""
 const results = {};
-results.short = [null, 0, 0.123456, 12345.6, 1e-5, -3, 2.5e10].map(short);
+results.short = [null, 0, 0.123456, 12345.6, 1e-5, -3, 2.5e10, 945356800, 1e13].map(short);
 results.ticks = [ticks(0, 1, 5), ticks(-1, 1, 4), ticks(3, 3, 4), ticks(0.43, 0.95, 5)];
 results.smooth = smooth([1, null, 1, 1], 0.9);
 results.same = smooth([1, 2, 3], 0);
@@ -56,7 +56,7 @@ def results() -> dict[str, Any]:
 
 
 def test_numbers_and_axes(results: dict[str, Any]) -> None:
-    assert results["short"] == ["\u2013", "0", "0.1235", "12,346", "1.0e-5", "-3", "2.5e+10"]
+    assert results["short"] == ["\u2013", "0", "0.1235", "12,346", "1.0e-5", "-3", "25G", "945.4M", "1.0e+13"]
     assert results["ticks"] == [
         [0, 0.2, 0.4, 0.6, 0.8, 1],
         [-1, -0.5, 0, 0.5, 1],

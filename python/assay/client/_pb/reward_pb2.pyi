@@ -24,16 +24,18 @@ ERROR_CODE_UNAVAILABLE: ErrorCode
 ERROR_CODE_INVALID_ITEM: ErrorCode
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("request_id", "spec", "tokenizer_sha256", "items")
+    __slots__ = ("request_id", "spec", "spec_sha256", "tokenizer_sha256", "items")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
+    SPEC_SHA256_FIELD_NUMBER: _ClassVar[int]
     TOKENIZER_SHA256_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     spec: _spec_pb2.RewardSpec
+    spec_sha256: str
     tokenizer_sha256: str
     items: _containers.RepeatedCompositeFieldContainer[Item]
-    def __init__(self, request_id: _Optional[str] = ..., spec: _Optional[_Union[_spec_pb2.RewardSpec, _Mapping]] = ..., tokenizer_sha256: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., spec: _Optional[_Union[_spec_pb2.RewardSpec, _Mapping]] = ..., spec_sha256: _Optional[str] = ..., tokenizer_sha256: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ...) -> None: ...
 
 class Item(_message.Message):
     __slots__ = ("id", "text", "token_ids", "reference", "prompt")
@@ -98,6 +100,30 @@ class ComponentValue(_message.Message):
     component: int
     value: float
     def __init__(self, component: _Optional[int] = ..., value: _Optional[float] = ...) -> None: ...
+
+class RegisterTokenizerRequest(_message.Message):
+    __slots__ = ("tokenizer_json",)
+    TOKENIZER_JSON_FIELD_NUMBER: _ClassVar[int]
+    tokenizer_json: bytes
+    def __init__(self, tokenizer_json: _Optional[bytes] = ...) -> None: ...
+
+class RegisterTokenizerResponse(_message.Message):
+    __slots__ = ("sha256",)
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    def __init__(self, sha256: _Optional[str] = ...) -> None: ...
+
+class RegisterSpecRequest(_message.Message):
+    __slots__ = ("spec",)
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    spec: _spec_pb2.RewardSpec
+    def __init__(self, spec: _Optional[_Union[_spec_pb2.RewardSpec, _Mapping]] = ...) -> None: ...
+
+class RegisterSpecResponse(_message.Message):
+    __slots__ = ("sha256",)
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()

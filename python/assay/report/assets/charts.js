@@ -7,7 +7,9 @@ const WIDTH = 420, HEIGHT = 210, LEFT = 46, RIGHT = 10, TOP = 8, BOTTOM = 22;
 function short(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
-  if (size >= 1e9 || (size > 0 && size < 1e-3)) return value.toExponential(1);
+  if (size >= 1e12 || (size > 0 && size < 1e-3)) return value.toExponential(1);
+  if (size >= 1e9) return `${Number((value / 1e9).toPrecision(4))}G`;
+  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(4))}M`;
   if (size >= 1e4) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(4)));
 }

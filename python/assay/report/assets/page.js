@@ -52,7 +52,8 @@ function drawStages(report, host) {
   const pairs = report.columns.map((name) => pairColumn(name, name)).filter((column) => report.stages.some((row) => row[column.title]));
   table([
     ...(many ? [textColumn("run", "run")] : []), textColumn("stage", "stage"), textColumn("kind", "kind"),
-    numberColumn("steps", "steps"), numberColumn("seconds", "seconds"), ...pairs,
+    numberColumn("steps", "steps"), numberColumn("seconds", "seconds"),
+    ...(report.stages.some((row) => row["CPU seconds"] !== null) ? [numberColumn("CPU seconds", "CPU seconds")] : []), ...pairs,
   ], report.stages, host);
   element("p", "lead", "a → b: mean over the first and over the last tenth of the stage's rows.", host);
 }
@@ -89,6 +90,7 @@ function drawPage(report) {
   host.replaceChildren();
   element("h1", "", report.title, host);
   element("p", "lead", report.subtitle, host);
+  for (const about of report.descriptions) element("p", "", about, host);
   if (report.notes.length) {
     const list = element("ul", "", null, element("div", "notes", null, host));
     for (const note of report.notes) element("li", "", note, list);

@@ -81,7 +81,7 @@ function drawGroup(group, report, filters, host) {
   host.replaceChildren();
   if (!group) { element("p", "lead", "Choose a group on the left.", host); return; }
   const place = report.runs.length > 1 ? `${report.runs[group.run]} · ` : "";
-  element("h3", "", `${place}${group.stage} · step ${short(group.step)} · group ${group.id} · ${group.samples.length} samples · mean reward ${short(meanTotal(group))}`, host);
+  element("h3", "", `${place}${group.stage} · step ${short(group.step)} · group ${group.id} · ${group.samples.length} ${group.samples.length === 1 ? "sample" : "samples"} · mean reward ${short(meanTotal(group))}`, host);
   const prompt = element("div", "prompt", null, host);
   element("div", "text", group.prompt, prompt);
   element("p", "", `reference: ${group.reference || "none"}`, host);

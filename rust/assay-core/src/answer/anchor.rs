@@ -239,7 +239,7 @@ fn value(text: &str, start: usize, limit: usize) -> Introduced {
     let expression = words
         .starts_with(|first: char| first.is_numeric() || "+-−–.([{\\$€£¥√π∞±|".contains(first));
     if expression || choice::leads(words) || !number::has_prose(words) {
-        return Introduced::Value(clause);
+        return Introduced::Value(result(text, clause));
     }
     let inner = &text[sentence.clone()];
     let formulas = formula::all(inner);
@@ -258,6 +258,23 @@ fn value(text: &str, start: usize, limit: usize) -> Introduced {
         Introduced::Value(clause)
     } else {
         Introduced::Nothing
+    }
+}
+
+/// The right side of a calculation: `60 spools / 150 spools * 100% = 40%` states 40%. `x = 5` stays whole.
+fn result(text: &str, span: Range<usize>) -> Range<usize> {
+    let words = &text[span.clone()];
+    // A lone letter is a variable: `2x + 3y = 7` is an equation, not a calculation.
+    let mut letters = words.split(|next: char| !next.is_alphabetic());
+    let calculation = words.starts_with(|first: char| first.is_ascii_digit() || first == '$')
+        && !words.contains(['{', '\\'])
+        && letters.all(|word| word.chars().count() != 1);
+    match words.rfind('=') {
+        Some(at) if calculation => {
+            let right = trim::clean(text, span.start + at + 1..span.end);
+            if right.is_empty() { span } else { right }
+        }
+        _ => span,
     }
 }
 

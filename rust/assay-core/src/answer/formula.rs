@@ -82,7 +82,7 @@ fn find(bytes: &[u8], from: usize, needle: &[u8]) -> Option<usize> {
     None
 }
 
-/// The dollar sign that closes the inline formula opened at `open`. It must be the next one, with no empty line before.
+/// The dollar sign that closes the inline formula opened at `open`. It must be the next one, in the same line.
 fn inline_close(bytes: &[u8], open: usize) -> Option<usize> {
     let mut at = open + 1;
     let close = loop {
@@ -97,12 +97,12 @@ fn inline_close(bytes: &[u8], open: usize) -> Option<usize> {
     let spaced = (first.is_ascii_whitespace(), last.is_ascii_whitespace());
     let digit_after = bytes.get(close + 1).is_some_and(u8::is_ascii_digit);
     let paired = match spaced {
-        (false, false) => !digit_after,
+        (false, false) => true,
         (true, true) => inner.iter().any(|byte| !byte.is_ascii_whitespace()),
         _ => false,
     };
-    let one_paragraph = !inner.windows(2).any(|pair| pair == b"\n\n");
-    (paired && one_paragraph).then_some(close)
+    let one_line = !inner.contains(&b'\n');
+    (paired && one_line && !digit_after).then_some(close)
 }
 
 /// The formula that contains the byte at `at`, by binary search.

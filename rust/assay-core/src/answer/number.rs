@@ -17,6 +17,9 @@ pub(crate) struct Found {
 /// How far the partner of a bracket is looked for, in bytes.
 const BRACKET_REACH: usize = 256;
 
+/// How much of a sentence is searched for a calculation, in bytes.
+const SENTENCE: usize = 512;
+
 /// How many brackets are followed to their partners before a formula counts as unreadable.
 const BRACKET_DEPTH: usize = 16;
 
@@ -60,6 +63,31 @@ pub(crate) fn last(text: &str, formulas: &[Formula], blocked: &[Range<usize>]) -
     None
 }
 
+/// The result of the last calculation before `found` in its sentence: in "3 + 4 = 7 apples in 2 boxes" it is 7.
+pub(crate) fn result_before(text: &str, found: &Found, formulas: &[Formula]) -> Option<Found> {
+    let bytes = text.as_bytes();
+    let near = text.ceil_char_boundary(found.span.start.saturating_sub(SENTENCE));
+    let head = &text[near..found.span.start];
+    let equals = near + head.rfind('=')?;
+    let between = &text[equals + 1..found.span.start];
+    if between.contains(['\n', '。']) || between.contains(". ") || between.contains("? ") {
+        return None;
+    }
+    let digit = equals + 1 + between.bytes().position(|byte| byte.is_ascii_digit())?;
+    let plain = |range: Range<usize>| text[range].chars().all(|next| " $€£¥-−*".contains(next));
+    if formula::containing(formulas, digit).is_some() || !plain(equals + 1..digit) {
+        return None;
+    }
+    let line_start = memchr::memrchr(b'\n', &bytes[..digit]).map_or(0, |at| at + 1);
+    let line = Line {
+        text,
+        start: equals + 1,
+        end: found.span.start,
+    };
+    let (run, complete) = line.expand(digit);
+    complete.then(|| accept(text, line_start, &run)).flatten()
+}
+
 /// The part of a line in which a run may grow.
 struct Line<'a> {
     text: &'a str,
@@ -95,6 +123,9 @@ impl Line<'_> {
                 }
                 Partner::Far => return (run, false),
                 Partner::None => {
+                    while let Some(start) = self.thousands_before(&run) {
+                        run.start = start;
+                    }
                     for mark in [" %", " \\%"] {
                         if self.text[run.end..self.end].starts_with(mark) {
                             run.end += mark.len();
@@ -168,6 +199,20 @@ impl Line<'_> {
         let end = self.start + operand.len();
         let start = self.word_start(end);
         is_operand(&self.text[start..end]).then_some(start)
+    }
+
+    /// The start of the group before, where `run` is the rest of a number like `12 345`.
+    fn thousands_before(&self, run: &Range<usize>) -> Option<usize> {
+        let group = &self.text.as_bytes()[run.clone()];
+        let three = group.len() == 3 || matches!(group.get(3), Some(b'.' | b' '));
+        if !three || !group[..3].iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let before = self.text[self.start..run.start].strip_suffix(' ')?;
+        let digits = before.bytes().rev().take_while(u8::is_ascii_digit).count();
+        let sign = before[..before.len() - digits].chars().next_back();
+        let alone = sign.is_none_or(|sign| sign == ' ' || "$€£¥-".contains(sign));
+        ((1..=3).contains(&digits) && alone).then_some(run.start - 1 - digits)
     }
 
     /// `run` widened to the partner of its first unmatched bracket.
@@ -398,8 +443,9 @@ fn number_length(word: &str) -> Option<usize> {
         return None;
     }
     let digits = body
-        .find(|character: char| !(character.is_ascii_digit() || ".,:/".contains(character)))
+        .find(|character: char| !(character.is_ascii_digit() || ".,:/ ".contains(character)))
         .unwrap_or(body.len());
+    let digits = body[..digits].trim_end().len();
     let number = &body[..digits];
     if !number.bytes().any(|byte| byte.is_ascii_digit()) || number.contains("//") {
         return None;

@@ -195,6 +195,7 @@ fn without_marker(slice: &Slice<'_>, denied: &[Range<usize>]) -> Outcome {
         .collect();
     let formulas = formula::all(window);
     let number = number::last(window, &formulas, &denied);
+    let number = number.map(|last| number::result_before(window, &last, &formulas).unwrap_or(last));
     let formula = last_formula(window, &formulas, &denied);
     let local = |span: Range<usize>| from + span.start..from + span.end;
     match (formula, number) {

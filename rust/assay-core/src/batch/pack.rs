@@ -41,15 +41,12 @@ pub fn pack(lengths: &[u64], capacity: u64, max_items: Option<usize>) -> Result<
     let mut open: BTreeSet<(u64, usize)> = BTreeSet::new();
     for index in longest_first(lengths) {
         let length = lengths[index];
-        let (room, bin) = match open.range((length, 0)..).next().copied() {
-            Some(found) => {
-                open.remove(&found);
-                found
-            }
-            None => {
-                bins.push(Vec::new());
-                (capacity, bins.len() - 1)
-            }
+        let (room, bin) = if let Some(&fullest) = open.range((length, 0)..).next() {
+            open.remove(&fullest);
+            fullest
+        } else {
+            bins.push(Vec::new());
+            (capacity, bins.len() - 1)
         };
         bins[bin].push(index);
         if bins[bin].len() < max_items {

@@ -1,15 +1,29 @@
 //! Whether two answers are the same.
 
+mod arena;
 pub mod ast;
+mod balls;
+mod decide;
+mod eval;
+mod exact;
+mod explain;
+mod fuel;
 mod lexer;
+mod modular;
 mod normalise;
 pub mod parse;
 mod plain;
 pub mod render;
+mod structure;
 pub mod units;
 mod words;
 
 use std::borrow::Cow;
+
+pub use explain::{Compared, Explanation, Side, explain};
+
+use decide::Comparison;
+use parse::{ParseError, ParseOptions, Parsed};
 
 /// A reference, read once and compared with many answers.
 ///
@@ -19,6 +33,7 @@ use std::borrow::Cow;
 pub struct Gold {
     text: Box<str>,
     options: Options,
+    parsed: Result<Parsed, ParseError>,
 }
 
 impl Gold {
@@ -27,20 +42,53 @@ impl Gold {
         Self {
             text: gold.into(),
             options: *options,
+            parsed: read(gold, options),
         }
     }
 
     /// Whether the reference could be read at all. When it could not, every comparison is
     /// [`Outcome::Undecided`], whatever the answer.
     pub fn is_readable(&self) -> bool {
-        !self.text.trim().is_empty()
+        self.parsed.is_ok()
     }
 
     /// Compares one answer with the reference.
     pub fn compare(&self, answer: &str) -> Verdict {
-        plain::verify(&self.text, answer, &self.options)
-            .unwrap_or_else(|| Verdict::new(Outcome::Undecided, Stage::Parse, "not a plain number"))
+        if let Some(verdict) = plain::verify(&self.text, answer, &self.options) {
+            return verdict;
+        }
+        let gold = match &self.parsed {
+            Ok(gold) => gold,
+            Err(error) => return unread("reference", *error),
+        };
+        let answer_parsed = match read(answer, &self.options) {
+            Ok(parsed) => parsed,
+            Err(error) => return unread("answer", error),
+        };
+        let seed = decide::points::seed(&self.text, answer);
+        let verdict =
+            Comparison::new(&self.options, seed).readings(&gold.readings, &answer_parsed.readings);
+        // What is written the same and was not found undefined is the same, even if nothing here can evaluate it.
+        if verdict.outcome == Outcome::Undecided
+            && verdict.stage != Stage::Exact
+            && gold.canonical == answer_parsed.canonical
+        {
+            return Verdict::new(Outcome::Equal, Stage::Text, "written the same");
+        }
+        verdict
     }
+}
+
+fn read(text: &str, options: &Options) -> Result<Parsed, ParseError> {
+    parse::parse(text, &ParseOptions { kind: options.kind })
+}
+
+fn unread(side: &str, error: ParseError) -> Verdict {
+    Verdict::new(
+        Outcome::Undecided,
+        Stage::Parse,
+        format!("the {side} cannot be read: {error}"),
+    )
 }
 
 /// Whether `answer` says the same as `gold`.
@@ -51,7 +99,10 @@ impl Gold {
 /// ```
 /// use assay_core::math::{Options, Outcome, verify};
 ///
-/// assert_eq!(verify("1,024", "1024.0", &Options::default()).outcome, Outcome::Equal);
+/// let options = Options::default();
+/// assert_eq!(verify("1,024", "1024.0", &options).outcome, Outcome::Equal);
+/// assert_eq!(verify("\\frac{1}{\\sqrt{2}}", "sqrt(2)/2", &options).outcome, Outcome::Equal);
+/// assert_eq!(verify("x > 2", "(2, \\infty)", &options).outcome, Outcome::Equal);
 /// ```
 pub fn verify(gold: &str, answer: &str, options: &Options) -> Verdict {
     plain::verify(gold, answer, options).unwrap_or_else(|| Gold::new(gold, options).compare(answer))
@@ -112,6 +163,15 @@ impl Verdict {
             outcome,
             stage,
             reason: reason.into(),
+            probable: false,
+        }
+    }
+
+    pub(crate) const fn fixed(outcome: Outcome, stage: Stage, reason: &'static str) -> Self {
+        Self {
+            outcome,
+            stage,
+            reason: Cow::Borrowed(reason),
             probable: false,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::SEQUENTIAL;
+use super::{MAX_ANSWER_BYTES, SEQUENTIAL};
 use crate::math::{Gold, Options};
 
 /// Entries per generation and per comparison.
@@ -18,14 +18,32 @@ pub(super) struct BatchGolds {
     /// Distinct reference of each item, if it has one.
     of_item: Vec<Option<u32>>,
     /// For each comparison, one gold per distinct reference.
-    golds: Vec<Vec<Arc<Gold>>>,
+    golds: Vec<Vec<Kept>>,
 }
 
 impl BatchGolds {
     /// The gold of an item under a comparison; `None` without a reference.
     pub(super) fn get(&self, item: usize, comparison: usize) -> Option<&Gold> {
-        self.of_item[item].map(|distinct| &*self.golds[comparison][distinct as usize])
+        self.of_item[item].map(
+            |distinct| match &self.golds[comparison][distinct as usize] {
+                Kept::Here(gold) => gold,
+                Kept::Shared(gold) => gold,
+            },
+        )
     }
+}
+
+/// A gold of this batch alone, or one that later batches may use again.
+#[derive(Clone)]
+enum Kept {
+    Here(Gold),
+    Shared(Arc<Gold>),
+}
+
+/// Whether reading a reference afresh costs no more than finding it: a short plain number.
+fn is_cheap(reference: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_digit() || b".,-+ $".contains(&byte);
+    reference.len() <= 24 && reference.bytes().all(plain)
 }
 
 /// Golds of past batches, in two generations: when the young one is full it becomes the old one, and the old one is
@@ -64,67 +82,82 @@ impl GoldCache {
             };
         }
         let (distinct, of_item) = number(references);
-        let mut golds = Vec::with_capacity(self.comparisons.len());
-        for (comparison, options) in self.comparisons.iter().enumerate() {
-            let known = self.known(comparison, &distinct);
-            let read = |(known, reference): (Option<Arc<Gold>>, &&str)| {
-                known.unwrap_or_else(|| Arc::new(Gold::new(reference, options)))
-            };
-            let all: Vec<Arc<Gold>> = if parallel && distinct.len() > SEQUENTIAL {
-                known
-                    .into_par_iter()
-                    .zip(&distinct)
-                    .with_min_len(16)
-                    .map(read)
-                    .collect()
-            } else {
-                known.into_iter().zip(&distinct).map(read).collect()
-            };
-            self.keep(comparison, &distinct, &all);
-            golds.push(all);
+        let golds = self
+            .comparisons
+            .iter()
+            .enumerate()
+            .map(|(comparison, options)| {
+                let known = self.known(comparison, &distinct);
+                let read = |(known, &reference): (Option<Arc<Gold>>, &&str)| match known {
+                    Some(gold) => Kept::Shared(gold),
+                    None if reference.len() > MAX_ANSWER_BYTES => {
+                        Kept::Here(Gold::new("", options))
+                    }
+                    None if is_cheap(reference) || reference.len() > LONGEST_CACHED => {
+                        Kept::Here(Gold::new(reference, options))
+                    }
+                    None => Kept::Shared(Arc::new(Gold::new(reference, options))),
+                };
+                let golds: Vec<Kept> = if parallel && distinct.len() > SEQUENTIAL {
+                    known
+                        .into_par_iter()
+                        .zip(&distinct)
+                        .with_min_len(16)
+                        .map(read)
+                        .collect()
+                } else {
+                    known.into_iter().zip(&distinct).map(read).collect()
+                };
+                self.keep(comparison, &distinct, &golds);
+                golds
+            });
+        BatchGolds {
+            golds: golds.collect(),
+            of_item,
         }
-        BatchGolds { of_item, golds }
     }
 
     fn known(&self, comparison: usize, distinct: &[&str]) -> Vec<Option<Arc<Gold>>> {
-        let look_up = |generations: &mut Vec<Generations>| {
-            let generations = &generations[comparison];
-            let find = |reference: &&str| {
-                let found = generations
-                    .young
-                    .get(*reference)
-                    .or_else(|| generations.old.get(*reference));
-                found.cloned()
-            };
-            distinct.iter().map(find).collect()
-        };
-        self.locked(look_up)
-            .unwrap_or_else(|| vec![None; distinct.len()])
+        let mut known = vec![None; distinct.len()];
+        self.locked(|generations| {
+            let Generations { young, old } = &generations[comparison];
+            if young.is_empty() {
+                return;
+            }
+            for (slot, reference) in known.iter_mut().zip(distinct) {
+                if !is_cheap(reference) {
+                    *slot = young
+                        .get(*reference)
+                        .or_else(|| old.get(*reference))
+                        .cloned();
+                }
+            }
+        });
+        known
     }
 
-    fn keep(&self, comparison: usize, distinct: &[&str], golds: &[Arc<Gold>]) {
+    fn keep(&self, comparison: usize, distinct: &[&str], golds: &[Kept]) {
         self.locked(|generations| {
-            let generations = &mut generations[comparison];
+            let Generations { young, old } = &mut generations[comparison];
             for (reference, gold) in distinct.iter().zip(golds) {
-                if reference.len() > LONGEST_CACHED || generations.young.contains_key(*reference) {
+                let Kept::Shared(gold) = gold else { continue };
+                if young.contains_key(*reference) {
                     continue;
                 }
-                if generations.young.len() == GENERATION {
-                    generations.old = std::mem::take(&mut generations.young);
+                if young.len() == GENERATION {
+                    *old = std::mem::take(young);
                 }
-                generations
-                    .young
-                    .insert((*reference).into(), Arc::clone(gold));
+                young.insert((*reference).into(), Arc::clone(gold));
             }
         });
     }
 
     /// Never waits: a lock held by another thread, even one that a `fork` left behind, is a cache miss.
-    fn locked<T>(&self, work: impl FnOnce(&mut Vec<Generations>) -> T) -> Option<T> {
+    fn locked(&self, work: impl FnOnce(&mut Vec<Generations>)) {
         match self.generations.try_lock() {
-            Ok(mut generations) => Some(work(&mut generations)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(work(&mut poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
+            Ok(mut generations) => work(&mut generations),
+            Err(TryLockError::Poisoned(poisoned)) => work(&mut poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
         }
     }
 }

@@ -75,13 +75,13 @@ impl Scorer {
                 statuses.first_accuracy = Some(accurate.value);
                 row.answer = accurate.answer;
             }
-            row.reason = row.reason.or_else(|| accurate.reason.clone());
             if component.weight != 0.0 {
-                statuses.note(place, accurate.value, accurate.reason);
+                statuses.note(place, accurate.value, accurate.reason.as_deref());
             }
+            row.reason = row.reason.or(accurate.reason);
         }
         for (place, component) in self.spec.components.iter().enumerate() {
-            let value = self.other(view, &component.kind, statuses.first_accuracy)?;
+            let value = other(view, &component.kind, statuses.first_accuracy)?;
             if let Some(value) = value {
                 values[place] = value.unwrap_or(f64::NAN);
                 if component.weight != 0.0 {
@@ -159,45 +159,42 @@ impl Scorer {
             }
         })
     }
+}
 
-    /// Every kind but accuracy.
-    fn other(
-        &self,
-        view: &View<'_>,
-        kind: &ComponentKind,
-        first_accuracy: Option<Value>,
-    ) -> Result<Option<Value>> {
-        Ok(Some(match kind {
-            ComponentKind::Accuracy(_) => return Ok(None),
-            ComponentKind::Format(options) => {
-                Ok(text::format(view.sections(options.think_in_prompt)?))
-            }
-            ComponentKind::Tags(options) => Ok(text::tags(view.sections(options.think_in_prompt)?)),
-            ComponentKind::Length(Length::SoftOverlong(options)) => {
+/// Every kind but accuracy.
+fn other(
+    view: &View<'_>,
+    kind: &ComponentKind,
+    first_accuracy: Option<Value>,
+) -> Result<Option<Value>> {
+    Ok(Some(match kind {
+        ComponentKind::Accuracy(_) => return Ok(None),
+        ComponentKind::Format(options) => Ok(text::format(view.sections(options.think_in_prompt)?)),
+        ComponentKind::Tags(options) => Ok(text::tags(view.sections(options.think_in_prompt)?)),
+        ComponentKind::Length(Length::SoftOverlong(options)) => {
+            let length = view.length(options.unit)?;
+            let options = text::SoftOverlong {
+                max_length: options.max_length as usize,
+                buffer: options.buffer as usize,
+            };
+            Ok(text::soft_overlong(length, options))
+        }
+        ComponentKind::Length(Length::Cosine(options)) => match first_accuracy {
+            Some(Err(status)) => Err(status),
+            accuracy => {
                 let length = view.length(options.unit)?;
-                let options = text::SoftOverlong {
+                let options = text::Cosine {
                     max_length: options.max_length as usize,
-                    buffer: options.buffer as usize,
+                    min_correct: options.min_correct,
+                    max_correct: options.max_correct,
+                    min_wrong: options.min_wrong,
+                    max_wrong: options.max_wrong,
                 };
-                Ok(text::soft_overlong(length, options))
+                Ok(text::cosine(length, accuracy == Some(Ok(1.0)), &options))
             }
-            ComponentKind::Length(Length::Cosine(options)) => match first_accuracy {
-                Some(Err(status)) => Err(status),
-                accuracy => {
-                    let length = view.length(options.unit)?;
-                    let options = text::Cosine {
-                        max_length: options.max_length as usize,
-                        min_correct: options.min_correct,
-                        max_correct: options.max_correct,
-                        min_wrong: options.min_wrong,
-                        max_wrong: options.max_wrong,
-                    };
-                    Ok(text::cosine(length, accuracy == Some(Ok(1.0)), &options))
-                }
-            },
-            ComponentKind::Repetition(options) => Ok(repetition(view, options)?),
-        }))
-    }
+        },
+        ComponentKind::Repetition(options) => Ok(repetition(view, options)?),
+    }))
 }
 
 /// What the components seen so far say about the item as a whole.
@@ -209,14 +206,14 @@ struct Statuses {
 }
 
 impl Statuses {
-    fn note(&mut self, place: usize, value: Value, reason: Option<String>) {
+    fn note(&mut self, place: usize, value: Value, reason: Option<&str>) {
         if let Err(status) = value
             && self
                 .missing
                 .as_ref()
                 .is_none_or(|(first, ..)| place < *first)
         {
-            self.missing = Some((place, status, reason));
+            self.missing = Some((place, status, reason.map(str::to_owned)));
         }
     }
 }

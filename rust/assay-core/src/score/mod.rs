@@ -294,7 +294,13 @@ fn parallel(count: usize) -> bool {
     count > SEQUENTIAL && rayon::current_thread_index().is_some()
 }
 
-fn check_offsets(tokens: usize, offsets: &[i64], items: usize) -> Result<()> {
+/// Checks that `offsets` cuts `tokens` token ids into `items` completions: one entry more than items, from 0 to `tokens`, never
+/// falling.
+///
+/// # Errors
+///
+/// `InvalidInput`, naming the first entry that is not so.
+pub fn check_offsets(tokens: usize, offsets: &[i64], items: usize) -> Result<()> {
     if offsets.len() != items + 1 {
         return Err(Error::input(format!(
             "offsets has {} entries for {items} references; it must have one more than references",
@@ -315,7 +321,7 @@ fn check_offsets(tokens: usize, offsets: &[i64], items: usize) -> Result<()> {
             offsets[index]
         )));
     }
-    if offsets[items] != tokens as i64 {
+    if usize::try_from(offsets[items]) != Ok(tokens) {
         return Err(Error::input(format!(
             "offsets ends at {}, but token_ids has {tokens} entries; the last offset must be that number",
             offsets[items]
@@ -323,3 +329,6 @@ fn check_offsets(tokens: usize, offsets: &[i64], items: usize) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

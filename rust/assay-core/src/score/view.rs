@@ -146,7 +146,7 @@ fn unprepared() -> Error {
 }
 
 /// `OnceCell::get_or_try_init`, which is not stable.
-fn filled<'c, T>(cell: &'c OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&'c T> {
+fn filled<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
     if let Some(value) = cell.get() {
         return Ok(value);
     }

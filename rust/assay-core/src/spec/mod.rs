@@ -215,7 +215,7 @@ pub enum LengthUnit {
     Words,
 }
 
-/// Options of `repetition` (open-r1's `get_repetition_penalty_reward`; Demystifying Long CoT, arXiv 2502.03373).
+/// Options of `repetition` (open-r1's `get_repetition_penalty_reward`; arXiv 2502.03373).
 ///
 /// `(1 - distinct n-grams / all n-grams) * max_penalty`; 0 for fewer than `ngram` items.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -464,15 +464,15 @@ pub struct ScoreRequest {
     /// The caller's name for the request, echoed in the response and put in the server's logs. May be empty.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
-    /// Lower-case hex SHA-256 of the bytes of the `tokenizer.json` that token ids belong to, one of
-    /// `GetServerInfoResponse.tokenizers`. Required for token ids, and for text when the spec counts tokens.
+    /// Lower-case hex SHA-256 of the bytes of the `tokenizer.json` that token ids belong to: one that the server was started
+    /// with, or that was registered. Required for token ids, and for text when the spec counts tokens.
     #[prost(string, tag = "3")]
     pub tokenizer_sha256: ::prost::alloc::string::String,
     /// The completions. Text and token ids may be mixed. May be empty.
     #[prost(message, repeated, tag = "4")]
     pub items: ::prost::alloc::vec::Vec<Item>,
     /// What the completions are worth. Required.
-    #[prost(oneof = "score_request::SpecSource", tags = "2")]
+    #[prost(oneof = "score_request::SpecSource", tags = "2, 5")]
     pub spec_source: ::core::option::Option<score_request::SpecSource>,
 }
 /// Nested message and enum types in `ScoreRequest`.
@@ -483,6 +483,9 @@ pub mod score_request {
         /// The spec itself.
         #[prost(message, tag = "2")]
         Spec(super::RewardSpec),
+        /// `RegisterSpecResponse.sha256` of a spec that was registered.
+        #[prost(string, tag = "5")]
+        SpecSha256(::prost::alloc::string::String),
     }
 }
 /// One completion to score.
@@ -590,6 +593,34 @@ pub struct ComponentValue {
     #[prost(double, tag = "2")]
     pub value: f64,
 }
+/// A tokenizer to keep.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterTokenizerRequest {
+    /// The bytes of a Hugging Face `tokenizer.json`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub tokenizer_json: ::prost::alloc::vec::Vec<u8>,
+}
+/// How to name the tokenizer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterTokenizerResponse {
+    /// Lower-case hex SHA-256 of `tokenizer_json`.
+    #[prost(string, tag = "1")]
+    pub sha256: ::prost::alloc::string::String,
+}
+/// A spec to keep.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RegisterSpecRequest {
+    /// The spec.
+    #[prost(message, optional, tag = "1")]
+    pub spec: ::core::option::Option<RewardSpec>,
+}
+/// How to name the spec.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterSpecResponse {
+    /// Lower-case hex SHA-256 of the spec as this server writes it; another version may name the same spec otherwise.
+    #[prost(string, tag = "1")]
+    pub sha256: ::prost::alloc::string::String,
+}
 /// Asks for GetServerInfoResponse.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetServerInfoRequest {}
@@ -646,7 +677,8 @@ pub enum ErrorCode {
     InvalidReference = 3,
     /// Something that the item needs is not there or broken. Status `unavailable`.
     Unavailable = 4,
-    /// The item itself is malformed: no completion, or token ids whose length is not a multiple of 4.
+    /// The item itself is malformed: no completion, token ids whose length is not a multiple of 4, or an id that is not in
+    /// the vocabulary.
     InvalidItem = 5,
 }
 impl ErrorCode {
@@ -792,6 +824,58 @@ pub mod reward_service_client {
                 .insert(GrpcMethod::new("assay.v1.RewardService", "Score"));
             self.inner.unary(req, path, codec).await
         }
+        /// Gives the server a tokenizer, so that requests can name it by hash. It may forget it later: bounded memory is shared by
+        /// all callers, and FAILED_PRECONDITION with `assay-error: unknown_tokenizer` says to send it again.
+        pub async fn register_tokenizer(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RegisterTokenizerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterTokenizerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/assay.v1.RewardService/RegisterTokenizer",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("assay.v1.RewardService", "RegisterTokenizer"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives the server a spec, so that requests can name it by hash; forgotten and sent again like a tokenizer, with
+        /// `unknown_spec`.
+        pub async fn register_spec(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RegisterSpecRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterSpecResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/assay.v1.RewardService/RegisterSpec",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("assay.v1.RewardService", "RegisterSpec"));
+            self.inner.unary(req, path, codec).await
+        }
         /// What this server is and can do.
         pub async fn get_server_info(
             &mut self,
@@ -838,6 +922,24 @@ pub mod reward_service_server {
             &self,
             request: tonic::Request<super::ScoreRequest>,
         ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status>;
+        /// Gives the server a tokenizer, so that requests can name it by hash. It may forget it later: bounded memory is shared by
+        /// all callers, and FAILED_PRECONDITION with `assay-error: unknown_tokenizer` says to send it again.
+        async fn register_tokenizer(
+            &self,
+            request: tonic::Request<super::RegisterTokenizerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterTokenizerResponse>,
+            tonic::Status,
+        >;
+        /// Gives the server a spec, so that requests can name it by hash; forgotten and sent again like a tokenizer, with
+        /// `unknown_spec`.
+        async fn register_spec(
+            &self,
+            request: tonic::Request<super::RegisterSpecRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterSpecResponse>,
+            tonic::Status,
+        >;
         /// What this server is and can do.
         async fn get_server_info(
             &self,
@@ -953,6 +1055,97 @@ pub mod reward_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ScoreSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/assay.v1.RewardService/RegisterTokenizer" => {
+                    #[allow(non_camel_case_types)]
+                    struct RegisterTokenizerSvc<T: RewardService>(pub Arc<T>);
+                    impl<
+                        T: RewardService,
+                    > tonic::server::UnaryService<super::RegisterTokenizerRequest>
+                    for RegisterTokenizerSvc<T> {
+                        type Response = super::RegisterTokenizerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RegisterTokenizerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RewardService>::register_tokenizer(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RegisterTokenizerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/assay.v1.RewardService/RegisterSpec" => {
+                    #[allow(non_camel_case_types)]
+                    struct RegisterSpecSvc<T: RewardService>(pub Arc<T>);
+                    impl<
+                        T: RewardService,
+                    > tonic::server::UnaryService<super::RegisterSpecRequest>
+                    for RegisterSpecSvc<T> {
+                        type Response = super::RegisterSpecResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RegisterSpecRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RewardService>::register_spec(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RegisterSpecSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

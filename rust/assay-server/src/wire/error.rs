@@ -4,7 +4,11 @@ use assay_core::{Error, ErrorKind};
 use tonic::{Code, Status};
 
 /// Metadata key of a failed call that says which row of the core's error table it is.
-const KIND_KEY: &str = "assay-error";
+pub(crate) const KIND_KEY: &str = "assay-error";
+
+/// Values of that key for what a request names by hash and nobody registered.
+pub(crate) const UNKNOWN_TOKENIZER: &str = "unknown_tokenizer";
+pub(crate) const UNKNOWN_SPEC: &str = "unknown_spec";
 
 /// The name of a row of the error table on the wire.
 fn error_kind(kind: ErrorKind) -> &'static str {

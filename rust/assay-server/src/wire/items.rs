@@ -1,7 +1,7 @@
 //! Items from the wire, results to the wire.
 
-use assay_core::Result;
 use assay_core::score::{Item, Scorer, Scores, Status};
+use assay_core::{ErrorKind, Result};
 
 use crate::pb;
 use crate::pb::item::Completion;
@@ -43,11 +43,11 @@ impl<'a> Batch<'a> {
         batch
     }
 
-    /// Scores every item and puts the results in the order of the request.
-    pub(crate) fn score(&self, scorer: &Scorer, request_id: String) -> Result<pb::ScoreResponse> {
+    /// Scores every item; the results are in the order of the request.
+    pub(crate) fn score(&self, scorer: &Scorer) -> Result<Vec<pb::ItemResult>> {
         let mut results = vec![pb::ItemResult::default(); self.items.len()];
         for &(position, reason) in &self.malformed {
-            results[position] = malformed(reason);
+            results[position] = malformed(reason.to_owned());
         }
         if !self.text.is_empty() {
             let items: Vec<Item<'_>> = self
@@ -62,21 +62,12 @@ impl<'a> Batch<'a> {
             );
         }
         if !self.tokens.is_empty() {
-            place(
-                &self.score_tokens(scorer)?,
-                self.tokens.iter().map(|&(position, _)| position),
-                &mut results,
-            );
+            self.place_tokens(scorer, &self.tokens, &mut results)?;
         }
         for (result, item) in results.iter_mut().zip(self.items) {
             result.id.clone_from(&item.id);
         }
-        let components = scorer.component_names().map(str::to_owned).collect();
-        Ok(pb::ScoreResponse {
-            request_id,
-            components,
-            results,
-        })
+        Ok(results)
     }
 
     fn item(&self, position: usize, completion: &'a str) -> Item<'a> {
@@ -88,17 +79,44 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn score_tokens(&self, scorer: &Scorer) -> Result<Scores> {
-        let mut ids =
-            Vec::with_capacity(self.tokens.iter().map(|(_, bytes)| bytes.len() / 4).sum());
+    /// Scores items of token ids. The core refuses a whole batch for one id that is not in the vocabulary; halving finds the
+    /// items that have one, and only they are errors.
+    fn place_tokens(
+        &self,
+        scorer: &Scorer,
+        tokens: &[(usize, &[u8])],
+        results: &mut [pb::ItemResult],
+    ) -> Result<()> {
+        match (self.score_tokens(scorer, tokens), tokens) {
+            (Ok(columns), _) => place(
+                &columns,
+                tokens.iter().map(|&(position, _)| position),
+                results,
+            ),
+            (Err(error), &[(position, _)]) if error.kind() == ErrorKind::InvalidInput => {
+                let message = error.to_string();
+                let reason = message.strip_prefix("completion 0: ").unwrap_or(&message);
+                results[position] = malformed(reason.to_owned());
+            }
+            (Err(error), _) if error.kind() == ErrorKind::InvalidInput => {
+                let (left, right) = tokens.split_at(tokens.len() / 2);
+                self.place_tokens(scorer, left, results)?;
+                self.place_tokens(scorer, right, results)?;
+            }
+            (Err(error), _) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn score_tokens(&self, scorer: &Scorer, tokens: &[(usize, &[u8])]) -> Result<Scores> {
+        let mut ids = Vec::with_capacity(tokens.iter().map(|(_, bytes)| bytes.len() / 4).sum());
         let mut offsets = vec![0];
-        for (_, bytes) in &self.tokens {
+        for (_, bytes) in tokens {
             let (chunks, _) = bytes.as_chunks::<4>();
             ids.extend(chunks.iter().map(|chunk| u32::from_le_bytes(*chunk)));
-            offsets.push(ids.len() as i64);
+            offsets.push(i64::try_from(ids.len()).unwrap_or(i64::MAX));
         }
-        let references: Vec<Option<&str>> = self
-            .tokens
+        let references: Vec<Option<&str>> = tokens
             .iter()
             .map(|&(position, _)| self.items[position].reference.as_deref())
             .collect();
@@ -106,11 +124,11 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn malformed(reason: &str) -> pb::ItemResult {
+fn malformed(reason: String) -> pb::ItemResult {
     let error = pb::ItemError {
         code: pb::ErrorCode::InvalidItem as i32,
         retryable: false,
-        reason: Some(reason.to_owned()),
+        reason: Some(reason),
     };
     pb::ItemResult {
         outcome: Some(Outcome::Error(error)),

@@ -4,6 +4,6 @@ mod error;
 mod items;
 mod spec;
 
-pub(crate) use error::status;
+pub(crate) use error::{KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, status};
 pub(crate) use items::Batch;
 pub use spec::{spec_from_wire, spec_to_wire};

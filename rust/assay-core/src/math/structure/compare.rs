@@ -1,0 +1,227 @@
+//! Form against form.
+
+use super::form::{Form, Repeats};
+use crate::math::ast::{Expr, Value};
+use crate::math::decide::{Comparison, all};
+use crate::math::{Outcome, Stage, Units, Verdict};
+
+fn equal(reason: &'static str) -> Verdict {
+    Verdict::new(Outcome::Equal, Stage::Structure, reason)
+}
+
+pub(super) fn different(reason: &'static str) -> Verdict {
+    Verdict::new(Outcome::Different, Stage::Structure, reason)
+}
+
+fn settled(same: bool, what: (&'static str, &'static str)) -> Verdict {
+    if same {
+        equal(what.0)
+    } else {
+        different(what.1)
+    }
+}
+
+impl Comparison<'_> {
+    /// Compares two readings.
+    pub(in crate::math) fn values(&mut self, gold: &Value, answer: &Value) -> Verdict {
+        if let (Value::Expr(gold), Value::Expr(answer)) = (gold, answer)
+            && !matches!(gold, Expr::PlusMinus(..))
+        {
+            let (left, right) = (
+                self.form(&Value::Expr(gold.clone())),
+                self.form(&Value::Expr(answer.clone())),
+            );
+            return self.forms_against(&left, &right);
+        }
+        let (left, right) = (self.form(gold), self.form(answer));
+        self.forms_against(&left, &right)
+    }
+
+    pub(super) fn forms_against(&mut self, gold: &Form, answer: &Form) -> Verdict {
+        match (gold, answer) {
+            (Form::Scalar(a), Form::Scalar(b)) => self.scalars(a, b),
+            (Form::Quantity(..), Form::Quantity(..) | Form::Scalar(_))
+            | (Form::Scalar(_), Form::Quantity(..)) => self.quantities(gold, answer),
+            (Form::Choice(a), Form::Choice(b)) => {
+                settled(a == b, ("the same option", "different options"))
+            }
+            (Form::Truth(a), Form::Truth(b)) => {
+                settled(a == b, ("the same truth value", "opposite truth values"))
+            }
+            (Form::Text(a), Form::Text(b)) => {
+                settled(a == b, ("the same words", "different words"))
+            }
+            (Form::Time(a), Form::Time(b)) => settled(a == b, ("the same time", "different times")),
+            (Form::Based(a), Form::Based(b)) => {
+                settled(a == b, ("the same number", "different numbers"))
+            }
+            (Form::Based(a), Form::Scalar(b)) | (Form::Scalar(b), Form::Based(a)) => {
+                let number = Expr::Number(crate::math::ast::Number {
+                    value: a.clone(),
+                    written: crate::math::ast::Written::Integer,
+                });
+                self.expressions(&number, b)
+            }
+            (Form::Ratio(a), Form::Ratio(b)) => self.ratios(a, b),
+            (Form::Ratio(a), Form::Scalar(b)) | (Form::Scalar(b), Form::Ratio(a)) => {
+                self.ratio_and_number(a, b)
+            }
+            (Form::Other(a), Form::Other(b)) => {
+                settled(a == b, ("written the same", "set expressions that differ"))
+            }
+            (Form::Assigned(..), _) | (_, Form::Assigned(..)) => self.assignments(gold, answer),
+            (Form::System(a), Form::System(b)) => self.unordered(a, b, Repeats::Counted),
+            (Form::System(parts), other) => self.system_and_tuple(parts, other, true),
+            (other, Form::System(parts)) => self.system_and_tuple(parts, other, false),
+            (Form::Equation(a, b), Form::Equation(c, d)) => self.equations((a, b), (c, d)),
+            (Form::Region(a), Form::Region(b)) => self.regions(a, b),
+            (Form::Region(a), other) if other.clone().into_region().is_some() => other
+                .clone()
+                .into_region()
+                .map_or_else(|| different("of different kinds"), |b| self.regions(a, &b)),
+            (other, Form::Region(b)) if other.clone().into_region().is_some() => other
+                .clone()
+                .into_region()
+                .map_or_else(|| different("of different kinds"), |a| self.regions(&a, b)),
+            (Form::Inequality(a, r), Form::Inequality(b, s)) => self.inequalities((a, r), (b, s)),
+            (Form::Ordered(a), Form::Ordered(b)) => self.ordered(a, b),
+            (Form::Unordered(a, x), Form::Unordered(b, y)) => {
+                let repeats = if (*x, *y) == (Repeats::Counted, Repeats::Counted) {
+                    Repeats::Counted
+                } else {
+                    Repeats::Ignored
+                };
+                self.unordered(a, b, repeats)
+            }
+            // "1, 2" for (1, 2): in this order only.
+            (Form::Ordered(a), Form::Unordered(b, Repeats::Counted))
+            | (Form::Unordered(a, Repeats::Counted), Form::Ordered(b)) => self.ordered(a, b),
+            // {x} for x
+            (Form::Unordered(items, _), other) => match &items[..] {
+                [one] => self.forms_against(one, other),
+                _ => different("a collection and a single value"),
+            },
+            (other, Form::Unordered(items, _)) => match &items[..] {
+                [one] => self.forms_against(other, one),
+                _ => different("a collection and a single value"),
+            },
+            _ => different("of different kinds"),
+        }
+    }
+
+    /// Two expressions, where a top-level degree or percent sign may be a unit.
+    fn scalars(&mut self, gold: &Expr, answer: &Expr) -> Verdict {
+        let verdict = self.expressions(gold, answer);
+        if verdict.outcome != Outcome::Different || self.options.units == Units::Require {
+            return verdict;
+        }
+        let (left, right) = (without_degrees(gold), without_degrees(answer));
+        if left.is_some() == right.is_some() {
+            return verdict;
+        }
+        let again = self.expressions(left.unwrap_or(gold), right.unwrap_or(answer));
+        if again.is_equal() { again } else { verdict }
+    }
+
+    fn ordered(&mut self, gold: &[Form], answer: &[Form]) -> Verdict {
+        if gold.len() != answer.len() {
+            return different("of different lengths");
+        }
+        let mut verdict = equal("the same parts in the same order");
+        for (a, b) in gold.iter().zip(answer) {
+            verdict = all(verdict, self.forms_against(a, b));
+            if verdict.outcome == Outcome::Different {
+                return verdict;
+            }
+        }
+        verdict
+    }
+
+    fn assignments(&mut self, gold: &Form, answer: &Form) -> Verdict {
+        match (gold, answer) {
+            (Form::Assigned(name, a), Form::Assigned(other, b)) => {
+                let function = |name: &str| name.contains('(');
+                // y = 2x and f(x) = 2x name the same graph; x = 2 and y = 2 are different answers.
+                if name != other && function(name) == function(other) {
+                    return different("different unknowns");
+                }
+                self.forms_against(a, b)
+            }
+            (Form::Assigned(name, value), Form::Equation(c, d)) => match &**value {
+                Form::Scalar(value) => self.equations((&Expr::Symbol(name.clone()), value), (c, d)),
+                _ => different("an equation and its solutions"),
+            },
+            (Form::Equation(c, d), Form::Assigned(name, value)) => match &**value {
+                Form::Scalar(value) => self.equations((c, d), (&Expr::Symbol(name.clone()), value)),
+                _ => different("an equation and its solutions"),
+            },
+            (Form::Assigned(_, value), other) => self.forms_against(value, other),
+            (other, Form::Assigned(_, value)) => self.forms_against(other, value),
+            _ => different("of different kinds"),
+        }
+    }
+
+    /// `x = 1, y = 2` against `(1, 2)`: in the order written, or by name.
+    fn system_and_tuple(&mut self, parts: &[Form], other: &Form, system_first: bool) -> Verdict {
+        let items = match other {
+            Form::Ordered(items) => items,
+            Form::Unordered(items, Repeats::Counted) => items,
+            _ => return different("a system and something else"),
+        };
+        let mut named = Vec::with_capacity(parts.len());
+        for part in parts {
+            let Form::Assigned(name, value) = part else {
+                return different("a system and something else");
+            };
+            named.push((name, &**value));
+        }
+        let written: Vec<Form> = named.iter().map(|(_, value)| (*value).clone()).collect();
+        named.sort_by_key(|(name, _)| *name);
+        let sorted: Vec<Form> = named.into_iter().map(|(_, value)| value.clone()).collect();
+        let mut against = |values: &[Form]| {
+            if system_first {
+                self.ordered(values, items)
+            } else {
+                self.ordered(items, values)
+            }
+        };
+        let verdict = against(&written);
+        if verdict.is_equal() || sorted == written {
+            return verdict;
+        }
+        let again = against(&sorted);
+        if again.is_equal() { again } else { verdict }
+    }
+
+    fn ratios(&mut self, gold: &[Expr], answer: &[Expr]) -> Verdict {
+        if gold.len() != answer.len() {
+            return different("ratios of different lengths");
+        }
+        let (Some(a0), Some(b0)) = (gold.first(), answer.first()) else {
+            return different("an empty ratio");
+        };
+        let product = |a: &Expr, b: &Expr| Expr::Mul(vec![a.clone(), b.clone()]);
+        let mut verdict = equal("the same ratio");
+        for (a, b) in gold.iter().zip(answer).skip(1) {
+            verdict = all(verdict, self.expressions(&product(a0, b), &product(a, b0)));
+        }
+        verdict
+    }
+
+    fn ratio_and_number(&mut self, ratio: &[Expr], number: &Expr) -> Verdict {
+        match ratio {
+            [a, b] => {
+                self.expressions(&Expr::Div(Box::new(a.clone()), Box::new(b.clone())), number)
+            }
+            _ => different("a ratio of more than two and a number"),
+        }
+    }
+}
+
+/// What stands before a degree sign that ends the answer.
+fn without_degrees(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Degrees(inner) => Some(inner),
+        _ => None,
+    }
+}

@@ -1,0 +1,389 @@
+//! Parts of the real line, compared by where they begin and end.
+
+use std::cmp::Ordering;
+
+use dashu::rational::RBig;
+
+use super::compare::different;
+use crate::math::arena::Id;
+use crate::math::ast::{Constant, End, Expr, Relation};
+use crate::math::balls::Fast;
+use crate::math::decide::{Comparison, all};
+use crate::math::eval::{self, Evaluator, Point};
+use crate::math::fuel::{Step, Stop};
+use crate::math::{Outcome, Stage, Verdict};
+
+/// Regions with more ends than this are not worth sorting.
+const MAX_ENDS: usize = 2_000;
+
+/// A set of real numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::math) enum Region {
+    Interval(End, End),
+    Points(Vec<Expr>),
+    /// The values of one unknown for which a chain of relations holds.
+    Condition {
+        variable: Box<str>,
+        terms: Vec<Expr>,
+        relations: Vec<Relation>,
+    },
+    Union(Vec<Region>),
+    Intersection(Vec<Region>),
+    Difference(Box<Region>, Box<Region>),
+}
+
+/// A region whose ends are known by their number: piece `2 k` is the gap before end `k`, piece `2 k + 1` that end.
+enum Placed<'r> {
+    /// From the first to the last piece; none without a last one.
+    Pieces(usize, Option<usize>),
+    Condition(&'r str, &'r [Expr], &'r [Relation]),
+    Union(Vec<Placed<'r>>),
+    Intersection(Vec<Placed<'r>>),
+    Difference(Box<[Placed<'r>; 2]>),
+}
+
+/// A region as it lies: ends ascending, and for the `2 n + 1` pieces they make (gap, end, gap, .., gap) whether each
+/// belongs to it.
+struct Line {
+    ends: Vec<Id>,
+    pieces: Vec<bool>,
+}
+
+impl Comparison<'_> {
+    pub(super) fn regions(&mut self, gold: &Region, answer: &Region) -> Verdict {
+        // One interval against one: end by end, so that parameters and decimals are welcome.
+        if let (Region::Interval(a, b), Region::Interval(c, d)) = (gold, answer) {
+            if (a.closed, b.closed) != (c.closed, d.closed)
+                && !(self.is_backwards(a, b) || self.is_backwards(c, d))
+            {
+                return different("an end that belongs to one side only");
+            }
+            let ends = all(
+                self.expressions(&a.at, &c.at),
+                self.expressions(&b.at, &d.at),
+            );
+            if ends.is_equal() && (a.closed, b.closed) == (c.closed, d.closed) {
+                return ends;
+            }
+        }
+        if gold == answer {
+            return Verdict::new(Outcome::Equal, Stage::Structure, "the same region");
+        }
+        self.stops_to_verdict(|this| {
+            let left = this.line(gold)?;
+            let right = this.line(answer)?;
+            if left.pieces != right.pieces {
+                return Ok(different("regions of different shape"));
+            }
+            let mut verdict = Verdict::new(Outcome::Equal, Stage::Structure, "the same region");
+            for (&a, &b) in left.ends.iter().zip(&right.ends) {
+                verdict = all(verdict, this.nodes(a, b)?);
+            }
+            Ok(verdict)
+        })
+    }
+
+    /// `(2, 1)` is empty, and so is `(1, 1)`.
+    fn is_backwards(&mut self, from: &End, to: &End) -> bool {
+        let backwards = |this: &mut Self| -> Step<bool> {
+            if infinite(&from.at).is_some() || infinite(&to.at).is_some() {
+                return Ok(false);
+            }
+            let (a, b) = (
+                this.arena.build_scalar(&from.at)?,
+                this.arena.build_scalar(&to.at)?,
+            );
+            let length = this.arena.sub(b, a)?;
+            Ok(matches!(
+                eval::sign(&this.arena, length)?,
+                Some(Ordering::Less | Ordering::Equal)
+            ))
+        };
+        backwards(self).unwrap_or(false)
+    }
+
+    fn line(&mut self, region: &Region) -> Step<Line> {
+        let mut ends = Vec::new();
+        self.collect_ends(region, &mut ends)?;
+        let samples = self.samples(&ends)?;
+        let mut pieces = Vec::with_capacity(2 * ends.len() + 1);
+        let placed = self.placed(region, &ends)?;
+        for piece in 0..=2 * ends.len() {
+            pieces.push(self.holds(&placed, &ends, &samples, piece)?);
+        }
+        // Ends where nothing changes are none.
+        let mut line = Line {
+            ends: Vec::new(),
+            pieces: vec![pieces[0]],
+        };
+        for (index, &end) in ends.iter().enumerate() {
+            let (at, after) = (pieces[2 * index + 1], pieces[2 * index + 2]);
+            let before = line.pieces.last().copied().unwrap_or(false);
+            if before != at || at != after {
+                line.ends.push(end);
+                line.pieces.extend([at, after]);
+            }
+        }
+        Ok(line)
+    }
+
+    fn collect_ends(&mut self, region: &Region, ends: &mut Vec<Id>) -> Step<()> {
+        match region {
+            Region::Interval(from, to) => {
+                for end in [from, to] {
+                    if infinite(&end.at).is_none() {
+                        let id = self.arena.build_scalar(&end.at)?;
+                        self.insert_end(id, ends)?;
+                    }
+                }
+            }
+            Region::Points(points) => {
+                for point in points {
+                    let id = self.arena.build_scalar(point)?;
+                    self.insert_end(id, ends)?;
+                }
+            }
+            Region::Condition {
+                variable, terms, ..
+            } => {
+                let mut found = Vec::new();
+                for pair in terms.windows(2) {
+                    let difference = self.link_difference(pair)?;
+                    self.arena
+                        .critical_points(difference, variable, &mut found)?;
+                }
+                for id in found {
+                    self.insert_end(id, ends)?;
+                }
+            }
+            Region::Union(parts) | Region::Intersection(parts) => {
+                for part in parts {
+                    self.collect_ends(part, ends)?;
+                }
+            }
+            Region::Difference(a, b) => {
+                self.collect_ends(a, ends)?;
+                self.collect_ends(b, ends)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn link_difference(&mut self, pair: &[Expr]) -> Step<Id> {
+        let (left, right) = (
+            self.arena.build_scalar(&pair[0])?,
+            self.arena.build_scalar(&pair[1])?,
+        );
+        self.arena.sub(left, right)
+    }
+
+    fn insert_end(&mut self, id: Id, ends: &mut Vec<Id>) -> Step<()> {
+        if self.arena.facts(id).symbolic {
+            return Err(Stop::Unsupported("a region with parameters"));
+        }
+        if ends.len() >= MAX_ENDS {
+            return Err(Stop::Fuel);
+        }
+        if let Err(place) = self.search(id, ends)? {
+            ends.insert(place, id);
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, a: Id, b: Id) -> Step<Ordering> {
+        if a == b {
+            return Ok(Ordering::Equal);
+        }
+        let difference = self.arena.sub(a, b)?;
+        if let Some(order) = eval::sign(&self.arena, difference)? {
+            return Ok(order);
+        }
+        if self.nodes(a, b)?.is_equal() {
+            return Ok(Ordering::Equal);
+        }
+        Err(Stop::Unsupported("ends that cannot be ordered"))
+    }
+
+    /// A rational inside every gap.
+    fn samples(&mut self, ends: &[Id]) -> Step<Vec<RBig>> {
+        let point = Point::default();
+        let mut mids = Vec::with_capacity(ends.len());
+        {
+            let mut evaluator = Evaluator::<Fast>::new(&self.arena, &point, 53);
+            for &end in ends {
+                mids.push(evaluator.evaluate(end)?.value.re.mid());
+            }
+        }
+        let (Some(&first), Some(&last)) = (mids.first(), mids.last()) else {
+            return Ok(vec![RBig::ZERO]);
+        };
+        let mut places = vec![first - first.abs() - 1.0];
+        places.extend(mids.windows(2).map(|pair| f64::midpoint(pair[0], pair[1])));
+        places.push(last + last.abs() + 1.0);
+        // Too close together for f64, or beyond its range.
+        if mids.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(Stop::Unsupported("ends too close together"));
+        }
+        places
+            .into_iter()
+            .map(|place| RBig::try_from(place).map_err(|_| Stop::Unsupported("ends out of range")))
+            .collect()
+    }
+
+    /// Finds every end once, so that asking for a piece is cheap.
+    fn placed<'r>(&mut self, region: &'r Region, ends: &[Id]) -> Step<Placed<'r>> {
+        Ok(match region {
+            Region::Interval(from, to) => {
+                let first = match infinite(&from.at) {
+                    Some(true) => 0,
+                    Some(false) => usize::MAX,
+                    None => 2 * self.position(&from.at, ends)? + if from.closed { 1 } else { 2 },
+                };
+                let last = match infinite(&to.at) {
+                    Some(true) => None,
+                    Some(false) => Some(2 * ends.len()),
+                    None => Some(2 * self.position(&to.at, ends)? + usize::from(to.closed)),
+                };
+                Placed::Pieces(first, last)
+            }
+            Region::Points(points) => {
+                let mut places = Vec::with_capacity(points.len());
+                for point in points {
+                    let piece = 2 * self.position(point, ends)? + 1;
+                    places.push(Placed::Pieces(piece, Some(piece)));
+                }
+                Placed::Union(places)
+            }
+            Region::Condition {
+                variable,
+                terms,
+                relations,
+            } => Placed::Condition(variable, terms, relations),
+            Region::Union(parts) => Placed::Union(self.placed_all(parts, ends)?),
+            Region::Intersection(parts) => Placed::Intersection(self.placed_all(parts, ends)?),
+            Region::Difference(a, b) => {
+                Placed::Difference(Box::new([self.placed(a, ends)?, self.placed(b, ends)?]))
+            }
+        })
+    }
+
+    fn placed_all<'r>(&mut self, regions: &'r [Region], ends: &[Id]) -> Step<Vec<Placed<'r>>> {
+        regions
+            .iter()
+            .map(|region| self.placed(region, ends))
+            .collect()
+    }
+
+    /// Whether a piece belongs to the region.
+    fn holds(
+        &mut self,
+        region: &Placed<'_>,
+        ends: &[Id],
+        samples: &[RBig],
+        piece: usize,
+    ) -> Step<bool> {
+        self.arena.fuel.spend(1)?;
+        match region {
+            Placed::Pieces(first, last) => {
+                Ok(piece >= *first && last.is_some_and(|last| piece <= last))
+            }
+            Placed::Condition(variable, terms, relations) => {
+                let at = if piece % 2 == 1 {
+                    ends[piece / 2]
+                } else {
+                    self.arena.rational(samples[piece / 2].clone())?
+                };
+                for (pair, relation) in terms.windows(2).zip(*relations) {
+                    if !self.relation_holds(pair, *relation, variable, at, piece % 2 == 1)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Placed::Union(parts) => {
+                for part in parts {
+                    if self.holds(part, ends, samples, piece)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Placed::Intersection(parts) => {
+                for part in parts {
+                    if !self.holds(part, ends, samples, piece)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Placed::Difference(parts) => Ok(self.holds(&parts[0], ends, samples, piece)?
+                && !self.holds(&parts[1], ends, samples, piece)?),
+        }
+    }
+
+    fn position(&mut self, expr: &Expr, ends: &[Id]) -> Step<usize> {
+        let id = self.arena.build_scalar(expr)?;
+        self.arena.fuel.spend(ends.len() as u64 / 8)?;
+        if let Some(index) = ends.iter().position(|&end| end == id) {
+            return Ok(index);
+        }
+        let found = self.search(id, ends)?;
+        found.map_err(|_| Stop::Unsupported("an end that is not among the ends"))
+    }
+
+    /// As [`slice::binary_search`].
+    fn search(&mut self, id: Id, ends: &[Id]) -> Step<Result<usize, usize>> {
+        let (mut low, mut high) = (0, ends.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.order(id, ends[middle])? {
+                Ordering::Equal => return Ok(Ok(middle)),
+                Ordering::Less => high = middle,
+                Ordering::Greater => low = middle + 1,
+            }
+        }
+        Ok(Err(low))
+    }
+
+    fn relation_holds(
+        &mut self,
+        pair: &[Expr],
+        relation: Relation,
+        variable: &str,
+        at: Id,
+        is_end: bool,
+    ) -> Step<bool> {
+        let difference = self.link_difference(pair)?;
+        let value = match self.arena.substitute(difference, variable, at) {
+            Ok(value) => value,
+            Err(Stop::Undefined(_)) => return Ok(false),
+            Err(stop) => return Err(stop),
+        };
+        let value = self.arena.expand_products(value)?;
+        let sign = match eval::sign(&self.arena, value) {
+            Ok(Some(sign)) => sign,
+            // At a root of one of the factors, what is not told from zero is zero.
+            Ok(None) if is_end => Ordering::Equal,
+            Ok(None) => return Err(Stop::Unsupported("a sign that is not told")),
+            Err(Stop::Undefined(_)) => return Ok(false),
+            Err(stop) => return Err(stop),
+        };
+        Ok(match relation {
+            Relation::Equal | Relation::Approx => sign == Ordering::Equal,
+            Relation::NotEqual => sign != Ordering::Equal,
+            Relation::Less => sign == Ordering::Less,
+            Relation::LessEqual => sign != Ordering::Greater,
+            Relation::Greater => sign == Ordering::Greater,
+            Relation::GreaterEqual => sign != Ordering::Less,
+        })
+    }
+}
+
+/// `Some(negative)` for an infinity.
+fn infinite(expr: &Expr) -> Option<bool> {
+    match expr {
+        Expr::Constant(Constant::Infinity) => Some(false),
+        Expr::Neg(inner) => infinite(inner).map(|negative| !negative),
+        _ => None,
+    }
+}

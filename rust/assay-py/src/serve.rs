@@ -1,0 +1,49 @@
+//! The reward server in this process.
+
+use std::path::PathBuf;
+
+use assay_core::{Error, ErrorKind};
+use assay_server::{Config, Overrides, ServeError};
+use pyo3::prelude::*;
+
+use crate::errors::raise;
+
+/// Serves until the process gets SIGINT or SIGTERM. `ready` is called with the bound address, `HOST:PORT`.
+#[pyfunction]
+#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new()))]
+pub(crate) fn serve(
+    py: Python<'_>,
+    ready: Py<PyAny>,
+    bind: Option<String>,
+    config: Option<PathBuf>,
+    threads: Option<usize>,
+    max_message_bytes: Option<usize>,
+    tokenizers: Vec<PathBuf>,
+) -> PyResult<()> {
+    let overrides = Overrides {
+        bind,
+        threads,
+        max_message_bytes,
+        tokenizers,
+    };
+    let result = py.detach(|| {
+        assay_server::log_to_stderr();
+        let config = Config::load(config.as_deref(), overrides)?;
+        assay_server::run(config, |address| {
+            Python::attach(|py| {
+                if let Err(error) = ready.call1(py, (address.to_string(),)) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        })
+    });
+    // Ctrl-C stopped the server and has done its work; Python noted it too and would raise it after this call.
+    let _ = py.check_signals();
+    result.map_err(|error| {
+        let kind = match &error {
+            ServeError::Config(_) | ServeError::Bind { .. } => ErrorKind::InvalidInput,
+            ServeError::Io(_) => ErrorKind::Internal,
+        };
+        raise(py, &Error::new(kind, error.to_string()))
+    })
+}

@@ -1,0 +1,275 @@
+//! Requests, encoded once and straight from the caller's strings; a retry sends the same bytes again.
+
+use std::ops::Range;
+
+use assay_core::score::Item;
+use prost::Message;
+use prost::bytes::Bytes;
+use tonic::Status;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+use crate::pb;
+
+/// Throughput peaks between 64 and 512 items and between 0.1 and 1 MB a request.
+const REQUEST_ITEMS: usize = 256;
+const REQUEST_BYTES: usize = 1 << 20;
+
+// Field numbers of reward.proto, each with its wire type, all of them "length-delimited".
+const TOKENIZER: u8 = key(3);
+const ITEMS: u8 = key(4);
+const TEXT: u8 = key(2);
+const TOKEN_IDS: u8 = key(3);
+const REFERENCE: u8 = key(4);
+
+const fn key(field: u8) -> u8 {
+    field << 3 | 2
+}
+
+/// A `ScoreRequest` as bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Encoded {
+    pub(super) bytes: Bytes,
+    /// Which completions of the batch it carries.
+    pub(super) rows: Range<usize>,
+}
+
+/// One completion as it stands on the wire.
+#[derive(Clone, Copy)]
+enum Completion<'a> {
+    Text(&'a str),
+    Tokens(&'a [u32]),
+}
+
+impl Completion<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Tokens(ids) => 4 * ids.len(),
+        }
+    }
+}
+
+/// Cuts batches into requests under one spec.
+#[derive(Debug)]
+pub(super) struct Template {
+    /// The fields before the items.
+    head: Vec<u8>,
+}
+
+impl Template {
+    pub(super) fn new(spec: pb::RewardSpec, tokenizer_sha256: &str) -> Self {
+        let message = pb::ScoreRequest {
+            spec_source: Some(pb::score_request::SpecSource::Spec(spec)),
+            ..pb::ScoreRequest::default()
+        };
+        let mut head = message.encode_to_vec();
+        if !tokenizer_sha256.is_empty() {
+            put(&mut head, TOKENIZER, tokenizer_sha256.as_bytes());
+        }
+        Self { head }
+    }
+
+    pub(super) fn texts(&self, items: &[Item<'_>]) -> Vec<Encoded> {
+        self.requests(items.len(), |row| {
+            (
+                Completion::Text(items[row].completion),
+                items[row].reference,
+            )
+        })
+    }
+
+    /// `offsets` has been checked: it cuts `token_ids` into as many completions as there are references.
+    pub(super) fn tokens(
+        &self,
+        token_ids: &[u32],
+        offsets: &[i64],
+        references: &[Option<&str>],
+    ) -> Vec<Encoded> {
+        self.requests(references.len(), |row| {
+            let ids = &token_ids[offsets[row] as usize..offsets[row + 1] as usize];
+            (Completion::Tokens(ids), references[row])
+        })
+    }
+
+    /// Requests of at least one item each.
+    fn requests<'a>(
+        &self,
+        count: usize,
+        item: impl Fn(usize) -> (Completion<'a>, Option<&'a str>),
+    ) -> Vec<Encoded> {
+        let size = |row: usize| {
+            let (completion, reference) = item(row);
+            completion.len() + reference.map_or(0, str::len) + 16
+        };
+        let mut requests = Vec::new();
+        let mut start = 0;
+        while start < count {
+            let mut end = start + 1;
+            let mut bytes = size(start);
+            while end < count && end - start < REQUEST_ITEMS && bytes + size(end) <= REQUEST_BYTES {
+                bytes += size(end);
+                end += 1;
+            }
+            let mut out = Vec::with_capacity(self.head.len() + bytes);
+            out.extend_from_slice(&self.head);
+            for row in start..end {
+                let (completion, reference) = item(row);
+                put_item(&mut out, completion, reference);
+            }
+            requests.push(Encoded {
+                bytes: out.into(),
+                rows: start..end,
+            });
+            start = end;
+        }
+        requests
+    }
+}
+
+fn put_item(out: &mut Vec<u8>, completion: Completion<'_>, reference: Option<&str>) {
+    let field = |len: usize| 1 + varint_len(len) + len;
+    let reference_field = reference.map_or(0, |text| field(text.len()));
+    out.push(ITEMS);
+    put_varint(out, field(completion.len()) + reference_field);
+    match completion {
+        Completion::Text(text) => put(out, TEXT, text.as_bytes()),
+        Completion::Tokens(ids) => {
+            out.push(TOKEN_IDS);
+            put_varint(out, 4 * ids.len());
+            out.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+        }
+    }
+    if let Some(text) = reference {
+        put(out, REFERENCE, text.as_bytes());
+    }
+}
+
+fn put(out: &mut Vec<u8>, key: u8, value: &[u8]) {
+    out.push(key);
+    put_varint(out, value.len());
+    out.extend_from_slice(value);
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn varint_len(value: usize) -> usize {
+    (usize::BITS - value.leading_zeros()).max(1).div_ceil(7) as usize
+}
+
+/// Encoded requests out, `ScoreResponse` in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct EncodedCodec;
+
+impl Codec for EncodedCodec {
+    type Encode = Bytes;
+    type Decode = pb::ScoreResponse;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        Self
+    }
+}
+
+impl Encoder for EncodedCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        use prost::bytes::BufMut;
+        out.reserve(item.len());
+        out.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for EncodedCodec {
+    type Item = pb::ScoreResponse;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
+        pb::ScoreResponse::decode(buffer)
+            .map(Some)
+            .map_err(|error| Status::internal(format!("not a ScoreResponse: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(request: &Encoded) -> pb::ScoreRequest {
+        pb::ScoreRequest::decode(request.bytes.clone()).unwrap()
+    }
+
+    fn template() -> Template {
+        let spec = assay_core::spec::RewardSpec::from_json(r#""accuracy""#).unwrap();
+        Template::new(crate::spec_to_wire(&spec).unwrap(), "abc")
+    }
+
+    #[test]
+    fn what_is_written_here_is_what_prost_reads() {
+        let long = "é".repeat(10_000);
+        let items = [("", None), ("a", Some("")), (long.as_str(), Some("1/2"))].map(
+            |(completion, reference)| Item {
+                completion,
+                reference,
+                prompt: None,
+            },
+        );
+        let request = decoded(&template().texts(&items)[0]);
+        assert_eq!(request.tokenizer_sha256, "abc");
+        assert!(request.spec_source.is_some());
+        for (read, item) in request.items.iter().zip(&items) {
+            let text = pb::item::Completion::Text(item.completion.to_owned());
+            assert_eq!(read.completion, Some(text));
+            assert_eq!(read.reference.as_deref(), item.reference);
+        }
+        let request =
+            decoded(&template().tokens(&[1, 70_000, 3], &[0, 0, 3], &[None, Some("4")])[0]);
+        let ids = vec![1, 0, 0, 0, 112, 17, 1, 0, 3, 0, 0, 0];
+        let tokens = pb::item::Completion::TokenIds(ids.into());
+        assert_eq!(request.items[1].completion, Some(tokens));
+        assert_eq!(request.items.len(), 2);
+    }
+
+    #[test]
+    fn requests_cover_the_batch_in_order_and_stay_small() {
+        let (small, large) = ("x".repeat(10), "y".repeat(REQUEST_BYTES));
+        let items: Vec<Item<'_>> = (0..1000)
+            .map(|row| Item {
+                completion: if row % 400 == 0 { &large } else { &small },
+                ..Item::default()
+            })
+            .collect();
+        let requests = template().texts(&items);
+        let mut next = 0;
+        for request in &requests {
+            assert_eq!(request.rows.start, next);
+            assert_eq!(decoded(request).items.len(), request.rows.len());
+            assert!(request.rows.len() <= REQUEST_ITEMS);
+            next = request.rows.end;
+        }
+        assert_eq!(next, items.len());
+        assert!(template().texts(&[]).is_empty());
+    }
+
+    #[test]
+    fn lengths_of_varints() {
+        for value in [0, 1, 127, 128, 16_383, 16_384, usize::MAX] {
+            let mut out = Vec::new();
+            put_varint(&mut out, value);
+            assert_eq!(out.len(), varint_len(value), "{value}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Scoring on reward servers, with the results of `assay_core::score::Scorer`.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use assay_core::{score::Item, spec::RewardSpec};
+//! use assay_server::client::{Client, ClientOptions};
+//! let spec = RewardSpec::from_json(r#"{"accuracy": 1.0, "format": 0.5}"#)?;
+//! let client = Client::new("10.0.0.1:50051,10.0.0.2:50051", &spec, &ClientOptions::default())?;
+//! let item = Item { completion: "It is 4.", reference: Some("4"), prompt: None };
+//! let scores = client.run(client.texts(&[item])).await?;
+//! assert_eq!(scores.total.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod decode;
+mod encode;
+mod error;
+mod fleet;
+mod retry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assay_core::score::{Item, Scores};
+use assay_core::spec::RewardSpec;
+use assay_core::{Error, Result as CoreResult};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Code, Request, Status};
+
+use crate::pb;
+use crate::pb::reward_service_client::RewardServiceClient;
+use crate::wire::{UNKNOWN_TOKENIZER, spec_to_wire};
+use encode::{Encoded, EncodedCodec, Template};
+use error::translate;
+pub use error::{ClientError, ClientErrorKind};
+use fleet::{Fleet, Server, Target};
+use retry::Budget;
+
+/// Requests in flight for one batch: enough to keep the cores of a few servers busy while answers travel.
+const WINDOW: usize = 16;
+/// The server's own limit has the last word; the advised request is below 8 MiB.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// How to call.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Time for each call, all its requests and their retries together. Default 60 s.
+    pub timeout: Duration,
+    /// The bytes of the `tokenizer.json` that token ids belong to. Default none.
+    pub tokenizer_json: Option<Vec<u8>>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_mins(1),
+            tokenizer_json: None,
+        }
+    }
+}
+
+/// A batch, cut into requests and encoded; [`Client::run`] sends it.
+#[derive(Debug)]
+pub struct Requests {
+    encoded: Vec<Encoded>,
+    count: usize,
+}
+
+/// Scores on reward servers under one spec. Cheap to clone; clones share the connections.
+///
+/// Nothing is contacted before the first call. With several servers, requests take turns among them. A request that meets no
+/// server is sent to another one, then again after a pause, within a budget; scoring is pure, so that is always safe.
+/// Dropping the future of a call cancels it, on the servers too.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    fleet: Fleet,
+    budget: Budget,
+    names: Vec<String>,
+    template: Template,
+    tokenizer_json: Option<Vec<u8>>,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client of the servers at `target`: `HOST:PORT`, several of them separated by commas, or a gRPC target as in
+    /// `dns:///rewards:50051` or `ipv4:10.0.0.1:50051,10.0.0.2:50051`. All addresses of a name are used.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a target that is none; `InvalidSpec` for a spec that the wire has no words for.
+    pub fn new(
+        target: &str,
+        spec: &RewardSpec,
+        options: &ClientOptions,
+    ) -> Result<Self, ClientError> {
+        let tokenizer_sha256 = options
+            .tokenizer_json
+            .as_deref()
+            .map_or_else(String::new, crate::tokenizer::sha256);
+        let names = spec
+            .components
+            .iter()
+            .map(|component| component.name.clone());
+        Ok(Self {
+            shared: Arc::new(Shared {
+                fleet: Fleet::new(Target::parse(target)?),
+                budget: Budget::new(),
+                names: names.collect(),
+                template: Template::new(spec_to_wire(spec)?, &tokenizer_sha256),
+                tokenizer_json: options.tokenizer_json.clone(),
+                timeout: options.timeout,
+            }),
+        })
+    }
+
+    /// A batch of texts.
+    pub fn texts(&self, items: &[Item<'_>]) -> Requests {
+        Requests {
+            encoded: self.shared.template.texts(items),
+            count: items.len(),
+        }
+    }
+
+    /// A batch of token ids: completion `i` is `token_ids[offsets[i]..offsets[i + 1]]`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` when the client has no tokenizer, or the offsets are not as `Scorer::score_tokens` wants them.
+    pub fn tokens(
+        &self,
+        token_ids: &[u32],
+        offsets: &[i64],
+        references: &[Option<&str>],
+    ) -> CoreResult<Requests> {
+        if self.shared.tokenizer_json.is_none() {
+            return Err(Error::input(
+                "score_tokens: give the client the tokenizer that the ids belong to",
+            ));
+        }
+        assay_core::score::check_offsets(token_ids.len(), offsets, references.len())?;
+        Ok(Requests {
+            encoded: self.shared.template.tokens(token_ids, offsets, references),
+            count: references.len(),
+        })
+    }
+
+    /// Scores a batch, in its order.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when no server answers, `Deadline` after the timeout, `TooLarge`, `InvalidInput` or `InvalidSpec` when the
+    /// server says so. There are either scores for all items or none.
+    pub async fn run(&self, requests: Requests) -> Result<Scores, ClientError> {
+        let mut scores = decode::empty(&self.shared.names, requests.count);
+        let deadline = Instant::now() + self.shared.timeout;
+        let mut waiting = requests.encoded.into_iter();
+        if waiting.len() == 1 {
+            // The usual batch needs no task of its own.
+            for request in waiting {
+                let response = self.shared.score(&request, deadline).await?;
+                decode::place(response, &request.rows, &mut scores)?;
+            }
+            return Ok(scores);
+        }
+        // Dropped with this future, which cancels what is in flight.
+        let mut running = JoinSet::new();
+        let send = |running: &mut JoinSet<_>, request: Encoded| {
+            let shared = Arc::clone(&self.shared);
+            running.spawn(async move {
+                let response = shared.score(&request, deadline).await?;
+                Ok::<_, ClientError>((response, request.rows))
+            });
+        };
+        for request in waiting.by_ref().take(WINDOW) {
+            send(&mut running, request);
+        }
+        while let Some(finished) = running.join_next().await {
+            let (response, rows) = finished.map_err(|error| {
+                ClientError::new(
+                    ClientErrorKind::Internal,
+                    format!("a request broke off: {error}"),
+                )
+            })??;
+            decode::place(response, &rows, &mut scores)?;
+            if let Some(request) = waiting.next() {
+                send(&mut running, request);
+            }
+        }
+        Ok(scores)
+    }
+
+    /// What the next server in turn is and can do.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::run`].
+    pub async fn server_info(&self) -> Result<pb::GetServerInfoResponse, ClientError> {
+        let deadline = Instant::now() + self.shared.timeout;
+        let ask = |server: Arc<Server>, timeout| async move {
+            let mut request = Request::new(pb::GetServerInfoRequest {});
+            request.set_timeout(timeout);
+            let mut client = RewardServiceClient::new(server.channel.clone());
+            let response = client.get_server_info(request).await?;
+            Ok(response.into_inner())
+        };
+        self.shared.attempts(deadline, ask).await
+    }
+}
+
+impl Shared {
+    async fn score(
+        &self,
+        request: &Encoded,
+        deadline: Instant,
+    ) -> Result<pb::ScoreResponse, ClientError> {
+        let send = |server: Arc<Server>, timeout| {
+            let mut message = Request::new(request.bytes.clone());
+            message.set_timeout(timeout);
+            async move {
+                let mut grpc = Grpc::new(server.channel.clone())
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                    .max_encoding_message_size(MAX_MESSAGE_BYTES);
+                let ready = grpc.ready().await;
+                ready.map_err(|error| Status::from_error(error.into()))?;
+                let path = PathAndQuery::from_static("/assay.v1.RewardService/Score");
+                let response = grpc.unary(message, path, EncodedCodec).await?;
+                Ok(response.into_inner())
+            }
+        };
+        self.attempts(deadline, send).await
+    }
+
+    /// Makes a call, again and elsewhere as far as the status, the budget and the deadline allow.
+    async fn attempts<T, F>(
+        &self,
+        deadline: Instant,
+        call: impl Fn(Arc<Server>, Duration) -> F,
+    ) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let mut tried = Vec::new();
+        let mut registered = 0;
+        loop {
+            let step = async {
+                let servers = self.fleet.servers().await?;
+                let server = self.fleet.pick(&servers, &tried);
+                let server = server
+                    .ok_or_else(|| error::no_server(&self.fleet.target.text, "no address"))?;
+                let left = deadline.saturating_duration_since(Instant::now());
+                let result = call(Arc::clone(&server), left).await;
+                Ok::<_, ClientError>((server, servers.len(), result))
+            };
+            let Ok(outcome) = tokio::time::timeout_at(deadline, step).await else {
+                return Err(self.too_late());
+            };
+            let (server, servers, result) = outcome?;
+            let status = match result {
+                Ok(response) => {
+                    server.succeeded();
+                    self.budget.success();
+                    return Ok(response);
+                }
+                Err(status) => status,
+            };
+            // tonic's own clock, on either side, says CANCELLED; nobody else cancels a call that is still awaited.
+            if matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded) {
+                return Err(self.too_late());
+            }
+            if error::named_kind(&status) == Some(UNKNOWN_TOKENIZER) && registered < servers {
+                registered += 1;
+                self.register(&server, deadline).await?;
+                continue;
+            }
+            tried.push(server.address());
+            let failure = translate(&status, &self.fleet.target.text);
+            let Some(pause) = retry::pause(&status, tried.len(), servers) else {
+                return Err(failure);
+            };
+            server.failed();
+            if !self.budget.failure() || Instant::now() + pause >= deadline {
+                return Err(failure);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Gives a server the tokenizer that it does not know, or has forgotten.
+    async fn register(&self, server: &Server, deadline: Instant) -> Result<(), ClientError> {
+        let tokenizer_json = self.tokenizer_json.clone().unwrap_or_default();
+        let mut request = Request::new(pb::RegisterTokenizerRequest { tokenizer_json });
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        let mut client = RewardServiceClient::new(server.channel.clone())
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        match tokio::time::timeout_at(deadline, client.register_tokenizer(request)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(status)) => Err(translate(&status, &self.fleet.target.text)),
+            Err(_) => Err(self.too_late()),
+        }
+    }
+
+    fn too_late(&self) -> ClientError {
+        ClientError::new(
+            ClientErrorKind::Deadline,
+            format!(
+                "the reward server at {} did not finish within {} s; raise timeout= or send less",
+                self.fleet.target.text,
+                self.timeout.as_secs_f64()
+            ),
+        )
+    }
+}
