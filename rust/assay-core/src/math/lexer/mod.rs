@@ -220,6 +220,10 @@ impl Lexer<'_> {
             self.push(Kind::Times, end);
         } else if run.len() == 1 {
             self.push(Kind::Letter, end);
+        } else if self.bytes.get(end) == Some(&b'(')
+            && let Some(kind) = word::before_bracket(run)
+        {
+            self.push(kind, end);
         } else if let Some(kind) = word::keyword(run) {
             self.push(kind, end);
         } else if word::is_segmentable(run) {

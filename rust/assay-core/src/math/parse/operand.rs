@@ -254,10 +254,10 @@ impl Parser<'_> {
         self.small_argument()
     }
 
-    /// The arguments of a function: in brackets, or a juxtaposed product.
+    /// The argument of a function: what stands in brackets or in a group, or a juxtaposed product.
     pub(super) fn argument(&mut self) -> Result<Term, ParseError> {
         self.nested(|parser| match parser.peek() {
-            Kind::Open(Bracket::Paren | Bracket::Square) => parser.bracket(),
+            Kind::Open(Bracket::Paren | Bracket::Square | Bracket::Group) => parser.bracket(),
             _ => parser.implicit(),
         })
     }
