@@ -225,6 +225,15 @@ pub enum Value {
     Text(Box<str>),
 }
 
+impl Written {
+    /// A decimal of so many places.
+    pub fn decimal(places: usize) -> Self {
+        Self::Decimal {
+            places: i32::try_from(places).unwrap_or(i32::MAX),
+        }
+    }
+}
+
 impl Number {
     /// A number written with digits only.
     pub fn integer(value: IBig) -> Self {

@@ -188,7 +188,7 @@ pub(super) fn function(name: &str) -> Option<Function> {
         "lcm" | "LCM" => Function::Lcm,
         "min" => Function::Min,
         "max" => Function::Max,
-        "abs" => Function::Abs,
+        "abs" | "Abs" => Function::Abs,
         "floor" => Function::Floor,
         "ceil" | "ceiling" => Function::Ceil,
         "arg" | "Arg" => Function::Arg,
@@ -196,10 +196,8 @@ pub(super) fn function(name: &str) -> Option<Function> {
         "tr" | "trace" => Function::Trace,
         "transpose" => Function::Transpose,
         "sgn" | "sign" => Function::Sign,
-        "conj" => Function::Conjugate,
+        "conj" | "conjugate" => Function::Conjugate,
         "factorial" => Function::Factorial,
-        "Re" => Function::Re,
-        "Im" => Function::Im,
         _ => return None,
     })
 }

@@ -2,6 +2,7 @@
 
 mod command;
 mod pair;
+mod style;
 mod token;
 mod word;
 
@@ -169,16 +170,14 @@ impl Lexer<'_> {
             }
             (b'^', _) => (Kind::Caret, 1),
             (b'_', _) => (Kind::Underscore, 1),
-            (b'=', b'<') => (Kind::Relation(Relation::LessEqual), 2),
-            (b'=', b'=') => (Kind::Relation(Relation::Equal), 2),
+            (b'=', b'<') | (b'<', b'=') => (Kind::Relation(Relation::LessEqual), 2),
+            (b'=' | b':', b'=') => (Kind::Relation(Relation::Equal), 2),
             (b'=', b'>') => (Kind::Unknown, 2),
             (b'=', _) => (Kind::Relation(Relation::Equal), 1),
-            (b'<', b'=') => (Kind::Relation(Relation::LessEqual), 2),
-            (b'<', b'>') => (Kind::Relation(Relation::NotEqual), 2),
+            (b'<', b'>') | (b'!', b'=') => (Kind::Relation(Relation::NotEqual), 2),
             (b'<', _) => (Kind::Relation(Relation::Less), 1),
             (b'>', b'=') => (Kind::Relation(Relation::GreaterEqual), 2),
             (b'>', _) => (Kind::Relation(Relation::Greater), 1),
-            (b'!', b'=') => (Kind::Relation(Relation::NotEqual), 2),
             (b'!', _) => (Kind::Bang, 1),
             (b'%', _) => (Kind::Percent, 1),
             (b'(', _) => (Kind::Open(Bracket::Paren), 1),
@@ -191,7 +190,6 @@ impl Lexer<'_> {
             (b'|', _) => (Kind::Bar, 1),
             (b',', _) => (Kind::Comma, 1),
             (b';', _) => (Kind::Semicolon, 1),
-            (b':', b'=') => (Kind::Relation(Relation::Equal), 2),
             (b':', _) => (Kind::Colon, 1),
             (b'\'', b'\'') => (Kind::DoublePrime, 2),
             (b'\'', _) => (Kind::Prime, 1),
@@ -222,6 +220,10 @@ impl Lexer<'_> {
             self.push(Kind::Times, end);
         } else if run.len() == 1 {
             self.push(Kind::Letter, end);
+        } else if self.bytes.get(end) == Some(&b'(')
+            && let Some(kind) = word::before_bracket(run)
+        {
+            self.push(kind, end);
         } else if let Some(kind) = word::keyword(run) {
             self.push(kind, end);
         } else if word::is_segmentable(run) {
@@ -295,15 +297,12 @@ impl Lexer<'_> {
             self.at = end;
             return;
         }
-        match command::command(name) {
-            Some(command) => {
-                self.at = end;
-                self.apply(command, name, start);
-            }
-            None => {
-                self.push_span(Kind::Unknown, start, end);
-                self.at = end;
-            }
+        if let Some(command) = command::command(name) {
+            self.at = end;
+            self.apply(command, name, start);
+        } else {
+            self.push_span(Kind::Unknown, start, end);
+            self.at = end;
         }
     }
 
@@ -339,90 +338,6 @@ impl Lexer<'_> {
                 }
                 None => self.push_span(Kind::Unknown, start, self.at),
             },
-        }
-    }
-
-    /// Skips blanks, then takes a group `{..}` without groups inside; its content's span.
-    fn group(&mut self) -> Option<(usize, usize)> {
-        let open = self.span(|byte| byte == b' ');
-        if self.bytes.get(open) != Some(&b'{') {
-            return None;
-        }
-        let inside = self.bytes.get(open + 1..)?;
-        let length = memchr::memchr2(b'}', b'{', inside)?;
-        if inside.get(length) != Some(&b'}') {
-            return None;
-        }
-        self.at = open + 1 + length + 1;
-        Some((open + 1, open + 1 + length))
-    }
-
-    /// `\text{..}` of words is one token; of anything else it is transparent.
-    fn style(&mut self, command: Command, name: &str) {
-        let before = self.at;
-        let Some((from, to)) = self.group() else {
-            return;
-        };
-        let content = self.source.get(from..to).unwrap_or("");
-        let trimmed = content.trim_matches(|c: char| c.is_whitespace() || c == '~');
-        let start = from
-            + (content.len()
-                - content
-                    .trim_start_matches(|c: char| c.is_whitespace() || c == '~')
-                    .len());
-        let end = start + trimmed.len();
-        if trimmed.is_empty() {
-            self.blank(Gap::Blank);
-            return;
-        }
-        if content.starts_with([' ', '~']) {
-            self.blank(Gap::Blank);
-        }
-        let kind = match command {
-            Command::Italic => trimmed
-                .bytes()
-                .all(|byte| byte.is_ascii_alphabetic())
-                .then_some(Kind::Name),
-            Command::Operator => word::operator(trimmed),
-            _ => word::styled(name, trimmed),
-        };
-        match kind {
-            Some(kind) => self.push_span(kind, start, end),
-            None => self.at = before,
-        }
-        if kind.is_some() && content.ends_with([' ', '~']) {
-            self.blank(Gap::Blank);
-        }
-    }
-
-    /// Turns a comma between digits into a mark of grouping.
-    fn groups_digits(&mut self) -> bool {
-        let next = self.span(|byte| byte == b' ');
-        let rest = self.bytes.get(next..).unwrap_or(&[]);
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count() == 3;
-        let [.., number, comma] = self.tokens.as_mut_slice() else {
-            return false;
-        };
-        if !digits || (number.kind, comma.kind) != (Kind::Digits, Kind::Comma) {
-            return false;
-        }
-        comma.kind = Kind::GroupComma;
-        self.at = next;
-        true
-    }
-
-    fn blackboard(&mut self) {
-        let start = self.at;
-        if let Some((from, to)) = self.group() {
-            self.push_span(Kind::Blackboard, from, to);
-        } else {
-            let letter = self.span(|byte| byte == b' ');
-            if self.bytes.get(letter).is_some_and(u8::is_ascii_alphabetic) {
-                self.at = letter + 1;
-                self.push_span(Kind::Blackboard, letter, letter + 1);
-            } else {
-                self.push_span(Kind::Unknown, start, self.at);
-            }
         }
     }
 }

@@ -39,6 +39,9 @@ pub(super) fn pair(tokens: &mut [Token]) {
                     if let Some(token) = tokens.get_mut(from) {
                         token.partner = at as u32;
                     }
+                    if let Some(token) = tokens.get_mut(at) {
+                        token.partner = at as u32;
+                    }
                 }
             }
             Kind::Comma
@@ -55,7 +58,7 @@ pub(super) fn pair(tokens: &mut [Token]) {
                     match kind {
                         Kind::Comma | Kind::Semicolon => token.inside.separator = true,
                         Kind::Union | Kind::Intersection | Kind::Setminus => {
-                            token.inside.set = true
+                            token.inside.set = true;
                         }
                         _ => token.inside.relation = true,
                     }
@@ -70,8 +73,8 @@ pub(super) fn pair(tokens: &mut [Token]) {
 fn closes(open: Kind, close: Kind) -> bool {
     use Bracket::{Paren, Reversed, Square};
     match (open, close) {
-        (Kind::Begin, Kind::EndEnvironment) => true,
-        (Kind::Open(Paren | Square | Reversed), Kind::Close(Paren | Square | Reversed)) => true,
+        (Kind::Begin, Kind::EndEnvironment)
+        | (Kind::Open(Paren | Square | Reversed), Kind::Close(Paren | Square | Reversed)) => true,
         (Kind::Open(open), Kind::Close(close)) => open == close,
         _ => false,
     }

@@ -151,7 +151,7 @@ pub(crate) struct Token {
     pub(crate) start: u32,
     /// Where its text ends.
     pub(crate) end: u32,
-    /// For an opening bracket: the index of the token that closes it, or 0.
+    /// For a bracket with its partner: the index of the closing one; else 0.
     pub(crate) partner: u32,
     /// For an opening bracket: what stands directly inside.
     pub(crate) inside: Inside,

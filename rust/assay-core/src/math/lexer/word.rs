@@ -33,6 +33,18 @@ pub(super) fn keyword(run: &str) -> Option<Kind> {
     })
 }
 
+/// Names that are functions only where a bracket follows.
+pub(super) fn before_bracket(run: &str) -> Option<Kind> {
+    Some(Kind::Function(match run {
+        "re" | "Re" | "real" => Function::Re,
+        "im" | "Im" | "imag" => Function::Im,
+        "conjugate" => Function::Conjugate,
+        "gamma" | "Gamma" => Function::Gamma,
+        "zeta" => Function::Zeta,
+        _ => return None,
+    }))
+}
+
 /// The longest known name at the start of `rest`, else one letter.
 pub(super) fn segment(rest: &str) -> (Kind, usize) {
     for length in (2..=rest.len().min(6)).rev() {
@@ -110,12 +122,15 @@ pub(super) fn conjunction(rest: &str) -> Option<(Kind, usize)> {
 
 /// What `\operatorname{name}` is: a function, or a name of its own.
 pub(super) fn operator(name: &str) -> Option<Kind> {
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if !name.chars().all(char::is_alphanumeric) {
         return None;
     }
     Some(
         keyword(name)
             .or_else(|| function(name).map(Kind::Function))
+            .or_else(|| {
+                before_bracket(name).filter(|_| !matches!(name, "gamma" | "Gamma" | "zeta"))
+            })
             .filter(|kind| !matches!(kind, Kind::Or | Kind::And | Kind::Named))
             .unwrap_or(Kind::Name),
     )

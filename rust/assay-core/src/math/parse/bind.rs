@@ -267,7 +267,7 @@ impl Parser<'_> {
             return None;
         }
         self.skip(2);
-        if !(self.at_d() || self.peek() == Kind::Letter && self.text() == "d") {
+        if !self.at_d() {
             return None;
         }
         self.consume_d();

@@ -13,6 +13,10 @@ pub(super) struct Term {
     pub(super) height: u16,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says where the parser stands; they change one by one"
+)]
 pub(super) struct Parser<'a> {
     pub(super) source: &'a str,
     tokens: &'a [Token],
@@ -37,7 +41,7 @@ pub(super) struct Parser<'a> {
     pub(super) integral: bool,
     pub(super) differential: Option<Box<str>>,
     /// The unit found ahead of a token, so that it is looked for once.
-    pub(super) unit: Option<(usize, Option<Ahead>)>,
+    pub(super) unit: Option<((usize, bool), Option<Ahead>)>,
     /// Reading the sides of a congruence, whose modulus stands after them.
     pub(super) congruent: bool,
     /// After `\equiv`, where `\mod` ends a side, too.

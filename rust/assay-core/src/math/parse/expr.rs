@@ -112,7 +112,9 @@ impl Parser<'_> {
                 self.look(1).kind != Kind::Mod && self.look(1).kind != Kind::Pmod
             }
             Kind::Bar | Kind::DoubleBar => !self.bar,
-            Kind::Open(Bracket::Group) => !self.at_unit(),
+            Kind::Open(Bracket::Group) | Kind::Function(Function::Min | Function::Sec) => {
+                !self.at_unit()
+            }
             Kind::Open(
                 Bracket::Square
                 | Bracket::Floor
@@ -132,9 +134,8 @@ impl Parser<'_> {
             | Kind::Accent
             | Kind::Overline
             | Kind::Begin
+            | Kind::Function(_)
             | Kind::Partial => true,
-            Kind::Function(Function::Min | Function::Sec) => !self.at_unit(),
-            Kind::Function(_) => true,
             Kind::Angle => !numeral,
             _ => false,
         }

@@ -31,9 +31,7 @@ pub(super) fn number(text: &str) -> Option<(Vec<Value>, String)> {
             let scale = 10_u64.pow(places as u32);
             Expr::Number(Number {
                 value: RBig::from_parts(signed(whole * scale + value, negative), UBig::from(scale)),
-                written: Written::Decimal {
-                    places: places as i32,
-                },
+                written: Written::decimal(places),
             })
         }
         [b'/', ..] => {

@@ -38,6 +38,9 @@ impl Parser<'_> {
         if self.at_set() {
             return self.set(element);
         }
+        if self.at_statement() {
+            return self.inside(Bracket::Paren, Self::list_until_close);
+        }
         if let Some(value) = self.currency_amount()? {
             return Ok(value);
         }
@@ -62,9 +65,13 @@ impl Parser<'_> {
         self.with_unit(term)
     }
 
-    /// Whether `/hour` follows an amount of money.
-    pub(super) fn at_rate(&mut self) -> bool {
-        self.money && matches!(self.look(1).kind, Kind::Word | Kind::Text) && self.at_unit()
+    /// Whether a bracketed relation is this whole side: `(x < 1 \lor x > 3)`.
+    fn at_statement(&self) -> bool {
+        let token = self.look(0);
+        token.kind == Kind::Open(Bracket::Paren)
+            && token.partner != 0
+            && token.inside.relation
+            && self.ends_side(token.partner as usize + 1)
     }
 
     fn set_follows(&self) -> bool {
@@ -169,7 +176,8 @@ impl Parser<'_> {
         {
             return Err(self.error(ParseErrorKind::Unexpected));
         }
-        let terms = terms.into_iter().filter_map(expression).collect();
+        let terms: Option<Vec<Expr>> = terms.into_iter().map(expression).collect();
+        let terms = terms.ok_or_else(|| self.error(ParseErrorKind::Unexpected))?;
         Ok(Value::Chain(terms, relations))
     }
 
@@ -244,9 +252,41 @@ fn expression(value: Value) -> Option<Expr> {
     match value {
         Value::Expr(expr) => Some(expr),
         // In an inequality a unit is a factor.
-        Value::Quantity(expr, unit) => Some(Expr::Mul(vec![expr, Expr::Symbol(unit)])),
+        Value::Quantity(expr, unit) => {
+            let named = unit
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '*' | '/' | '^'));
+            named.then(|| Expr::Mul(vec![expr, unit_factor(&unit)]))
+        }
         _ => None,
     }
+}
+
+/// The symbols of a canonical unit name: `m/s^2`.
+fn unit_factor(unit: &str) -> Expr {
+    let power = |factor: &str| match factor.split_once('^') {
+        Some((name, power)) => Expr::Pow(
+            Box::new(Expr::symbol(name)),
+            Box::new(Expr::integer(power.parse::<i64>().unwrap_or(1).into())),
+        ),
+        None => Expr::symbol(factor),
+    };
+    let product = |text: &str| {
+        let mut factors: Vec<Expr> = text.split('*').map(power).collect();
+        if factors.len() == 1 {
+            factors.swap_remove(0)
+        } else {
+            Expr::Mul(factors)
+        }
+    };
+    let mut parts = unit.split('/');
+    let first = match parts.next() {
+        None | Some("") => Expr::integer(1.into()),
+        Some(above) => product(above),
+    };
+    parts.fold(first, |above, below| {
+        Expr::Div(Box::new(above), Box::new(product(below)))
+    })
 }
 
 fn is_name(value: &Value) -> bool {

@@ -82,11 +82,11 @@ impl Parser<'_> {
 
 /// Items and the joints between them to one value.
 fn combine(items: Vec<Value>, joints: &[Joint]) -> Value {
-    if joints.contains(&Joint::Either) {
-        return Value::Any(split(items, joints, Joint::Either));
-    }
-    if joints.contains(&Joint::Both) {
-        return Value::All(split(items, joints, Joint::Both));
+    if joints
+        .iter()
+        .any(|joint| matches!(joint, Joint::Either | Joint::Both))
+    {
+        return logic(items, joints);
     }
     let flat = joints.iter().all(|joint| *joint == Joint::Semicolon);
     if joints.contains(&Joint::Semicolon) && !flat {
@@ -99,10 +99,42 @@ fn combine(items: Vec<Value>, joints: &[Joint]) -> Value {
         let systems =
             assigned.len() == items.len() && assigned.iter().any(|name| *name != assigned[0]);
         if systems {
-            return Value::Any(split(items, joints, Joint::Or));
+            return one_or(split(items, joints, Joint::Or), Value::Any);
         }
     }
     solutions(items, or)
+}
+
+/// Items joined by `\land` and `\lor`, where a comma is an and, too: alternatives of what holds together.
+fn logic(items: Vec<Value>, joints: &[Joint]) -> Value {
+    let mut alternatives = Vec::new();
+    let mut together = Vec::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let joint = index.checked_sub(1).and_then(|before| joints.get(before));
+        if matches!(joint, Some(Joint::Either | Joint::Or)) {
+            alternatives.push(one_or(std::mem::take(&mut together), Value::All));
+        }
+        together.push(item);
+    }
+    alternatives.push(one_or(together, Value::All));
+    one_or(alternatives, Value::Any)
+}
+
+/// The only item, or all of them wrapped; what is wrapped alike is flattened.
+fn one_or(mut items: Vec<Value>, wrap: fn(Vec<Value>) -> Value) -> Value {
+    if items.len() == 1 {
+        return items.swap_remove(0);
+    }
+    let mut flat = Vec::with_capacity(items.len());
+    let outer = std::mem::discriminant(&wrap(Vec::new()));
+    for item in items {
+        let alike = std::mem::discriminant(&item) == outer;
+        match item {
+            Value::All(parts) | Value::Any(parts) if alike => flat.extend(parts),
+            item => flat.push(item),
+        }
+    }
+    wrap(flat)
 }
 
 /// Splits at one joint and combines the pieces.
@@ -143,20 +175,17 @@ fn solutions(mut items: Vec<Value>, or: bool) -> Value {
     }
     // Several solutions of a system: `(x, y) = (1, 2), (x, y) = (3, 4)`.
     if items.iter().all(|item| matches!(item, Value::All(_))) {
-        return Value::Any(items);
+        return one_or(items, Value::Any);
     }
-    if !items.iter().any(is_statement) {
+    let nested = items.iter().any(|item| matches!(item, Value::List(_)));
+    if nested || !items.iter().any(is_statement) {
         return Value::List(items);
     }
     let names: Vec<&str> = items.iter().filter_map(assigned_name).collect();
     if names.len() == items.len() && names.iter().all(|name| names.first() == Some(name)) {
         return Value::List(items);
     }
-    if or {
-        Value::Any(items)
-    } else {
-        Value::All(items)
-    }
+    one_or(items, if or { Value::Any } else { Value::All })
 }
 
 /// `x = 1, 2` means `x = 1, x = 2`; `x \ne 1, 2` likewise.

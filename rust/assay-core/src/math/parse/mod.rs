@@ -16,12 +16,15 @@ mod group;
 mod item;
 mod list;
 mod literal;
+mod money;
 mod name;
+mod noun;
 mod operand;
 mod policy;
 mod prose;
 mod readings;
 mod repeat;
+mod scientific;
 mod set;
 mod special;
 mod strip;
@@ -75,12 +78,12 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
             canonical,
         });
     }
-    let inner = strip::strip(text);
+    let (inner, styled) = strip::strip_styled(text);
     let offset = inner.as_ptr().addr() - text.as_ptr().addr();
     let folded = normalise::fold(inner);
     let tokens = lexer::tokens(&folded.text);
     let canonical = policy::canonical(&folded.text, &tokens);
-    match readings::readings(&folded.text, &tokens, options) {
+    match readings::readings(&folded.text, &tokens, styled, *options) {
         Ok(readings) => Ok(Parsed {
             readings,
             canonical,

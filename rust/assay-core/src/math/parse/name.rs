@@ -10,7 +10,7 @@ use super::{ParseError, ParseErrorKind};
 /// Letters that by convention name functions, so that `f(x)` is first of all an application.
 const FUNCTION_LETTERS: &str = "fghFGHPpqTS";
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     /// A variable, `e`, `i`, a word, or an application `f(x)`.
     pub(super) fn name(&mut self) -> Result<Term, ParseError> {
         let token = self.look(0);
@@ -258,7 +258,7 @@ impl<'a> Parser<'a> {
         let Expr::Symbol(symbol) = name else {
             return Err(self.unexpected());
         };
-        if let ("C", true) = (&*symbol, open.inside.separator) {
+        if &*symbol == "C" && open.inside.separator && kind != Kind::Name {
             return self.call_with_list(Function::Binomial, 2);
         }
         let (arguments, height) = self.arguments(Bracket::Paren)?;

@@ -171,14 +171,6 @@ impl Parser<'_> {
             Function::Gcd | Function::Lcm | Function::Min | Function::Max => {
                 self.call_with_list(function, usize::MAX)?
             }
-            Function::Floor
-            | Function::Ceil
-            | Function::Abs
-            | Function::Factorial
-            | Function::Transpose => {
-                let argument = self.argument()?;
-                self.call1(function, argument)?
-            }
             _ => {
                 let argument = self.argument()?;
                 self.call1(function, argument)?
@@ -262,10 +254,10 @@ impl Parser<'_> {
         self.small_argument()
     }
 
-    /// The arguments of a function: in brackets, or a juxtaposed product.
+    /// The argument of a function: what stands in brackets or in a group, or a juxtaposed product.
     pub(super) fn argument(&mut self) -> Result<Term, ParseError> {
         self.nested(|parser| match parser.peek() {
-            Kind::Open(Bracket::Paren | Bracket::Square) => parser.bracket(),
+            Kind::Open(Bracket::Paren | Bracket::Square | Bracket::Group) => parser.bracket(),
             _ => parser.implicit(),
         })
     }

@@ -24,7 +24,9 @@ pub(super) fn look(source: &str, tokens: &[Token]) -> Look {
         let text = token.text(source);
         match token.kind {
             Kind::Word if !is_variables(text) => long += 1,
-            Kind::Text if text.chars().count() > 1 => long += 1,
+            Kind::Text if text.chars().count() > 1 && !(text.is_ascii() && is_variables(text)) => {
+                long += 1;
+            }
             Kind::Word | Kind::Text | Kind::And | Kind::Or => short += 1,
             Kind::Function(_)
             | Kind::Percent
@@ -54,9 +56,8 @@ pub(super) fn look(source: &str, tokens: &[Token]) -> Look {
         }
     }
     match (long, short) {
-        (0, 0) => Look::Formula,
         (1, 0) | (0, 1) if other == 0 && tokens.len() == 2 => Look::Run,
-        (0, 1) => Look::Formula,
+        (0, 0 | 1) => Look::Formula,
         (0, _) if other > 0 => Look::Formula,
         _ => Look::Words,
     }
@@ -94,9 +95,9 @@ fn is_word(name: &str) -> bool {
 pub(super) fn fold(plain: &str) -> Option<Value> {
     let lower = plain.to_lowercase();
     let text = lower.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = text
-        .trim_matches(|c: char| matches!(c, '\'' | '"' | '!' | '?' | '.' | ','))
-        .trim();
+    let text = text.trim_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '\'' | '"' | '!' | '?' | '.' | ',' | ':' | ';')
+    });
     (!text.is_empty()).then(|| Value::Text(text.into()))
 }
 
@@ -116,6 +117,6 @@ pub(super) fn number_words(plain: &str) -> Option<Value> {
     if rest == "degrees" || rest == "degree" {
         return Some(Value::Expr(Expr::Degrees(Box::new(expr))));
     }
-    let unit = units::canonical(rest).or_else(|| super::unit::noun(rest))?;
+    let unit = units::canonical(rest).or_else(|| super::noun::noun(rest))?;
     Some(Value::Quantity(expr, unit.into()))
 }

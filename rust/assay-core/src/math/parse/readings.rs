@@ -27,7 +27,8 @@ impl Readings {
 pub(super) fn readings(
     source: &str,
     tokens: &[Token],
-    options: &ParseOptions,
+    styled: bool,
+    options: ParseOptions,
 ) -> Result<Vec<Value>, ParseError> {
     let mut found = Readings(Vec::with_capacity(1));
     if options.kind != Kind::Text && !may_be_words(source) {
@@ -58,17 +59,18 @@ pub(super) fn readings(
     }
     if let Some(value) = special::phrase(&plain) {
         found.push(value);
-        prose::fold(&plain)
-            .into_iter()
-            .for_each(|text| found.push(text));
+        if let Some(text) = prose::fold(&plain) {
+            found.push(text);
+        }
         return Ok(found.0);
     }
     let choices = found.0.len();
     let error = formula(source, tokens, &mut found).err();
-    let look = if plain.contains(['\\', '{', '}']) {
-        Look::Formula
-    } else {
+    let words = !plain.contains(['\\', '{', '}']) && special::is_balanced(&plain);
+    let look = if words {
         prose::look(source, tokens)
+    } else {
+        Look::Formula
     };
     if look != Look::Formula {
         found
@@ -83,8 +85,17 @@ pub(super) fn readings(
             choices == 0 && matches!(found.0.first(), None | Some(Value::Expr(Expr::Mul(_))))
         }
     };
-    if text && let Some(text) = prose::fold(&plain) {
-        found.push(text);
+    // What was set as text is also that text.
+    let text = text
+        || styled
+            && words
+            && choices == 0
+            && plain.chars().filter(|c| c.is_alphabetic()).nth(1).is_some();
+    if text
+        && let Some(Value::Text(text)) = prose::fold(&plain)
+        && special::choice(&text, false).is_none()
+    {
+        found.push(Value::Text(text));
     }
     if found.0.is_empty() {
         return Err(error.unwrap_or(ParseError::new(ParseErrorKind::Unexpected, 0)));
@@ -136,7 +147,9 @@ fn formula(source: &str, tokens: &[Token], found: &mut Readings) -> Result<(), P
         Ok(value) => {
             let more = also(&value);
             found.push(value);
-            more.into_iter().for_each(|value| found.push(value));
+            if let Some(value) = more {
+                found.push(value);
+            }
             None
         }
         Err(error) => Some(error),
@@ -145,7 +158,9 @@ fn formula(source: &str, tokens: &[Token], found: &mut Readings) -> Result<(), P
         if let (_, Ok(value)) = read(policy) {
             let more = also(&value);
             found.push(value);
-            more.into_iter().for_each(|value| found.push(value));
+            if let Some(value) = more {
+                found.push(value);
+            }
         }
     }
     match error {

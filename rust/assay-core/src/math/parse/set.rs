@@ -11,8 +11,7 @@ impl Parser<'_> {
     pub(super) fn at_set(&self) -> bool {
         let token = self.look(0);
         match token.kind {
-            Kind::Emptyset | Kind::Blackboard => true,
-            Kind::Open(Bracket::Brace) => true,
+            Kind::Emptyset | Kind::Blackboard | Kind::Open(Bracket::Brace) => true,
             Kind::Open(Bracket::Group) => {
                 token.inside.separator || token.inside.set || token.inside.relation
             }
@@ -28,7 +27,7 @@ impl Parser<'_> {
     }
 
     /// Whether a side of a relation may end before the token at `index`.
-    fn ends_side(&self, index: usize) -> bool {
+    pub(super) fn ends_side(&self, index: usize) -> bool {
         let token = self.at(index);
         match token.kind {
             Kind::End
@@ -48,8 +47,8 @@ impl Parser<'_> {
             | Kind::Mid
             | Kind::Colon
             | Kind::Bar
-            | Kind::Text => true,
-            Kind::Word => true,
+            | Kind::Text
+            | Kind::Word => true,
             _ => self.set_operator_at(index).is_some(),
         }
     }
@@ -261,6 +260,9 @@ impl Parser<'_> {
         let mut items = items;
         // `(1,234)` read as one number.
         if items.len() == 1 {
+            if forced {
+                return Err(self.error(ParseErrorKind::Unexpected));
+            }
             return Ok(items.swap_remove(0));
         }
         let mixed = close != Kind::Close(open) || open == Bracket::Reversed;

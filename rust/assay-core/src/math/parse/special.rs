@@ -36,6 +36,13 @@ pub(super) fn plain(text: &str) -> String {
                 rest = rest.get(2..).unwrap_or("");
                 continue;
             }
+            if name == 0 {
+                // An escaped sign stays as it is.
+                let length = 1 + rest.chars().nth(1).map_or(0, char::len_utf8);
+                out.push_str(rest.get(..length).unwrap_or(""));
+                rest = rest.get(length..).unwrap_or("");
+                continue;
+            }
         }
         match first {
             '{' => {
@@ -128,12 +135,15 @@ pub(super) fn choice(plain: &str, lower: bool) -> Option<Lettered<'_>> {
         certain,
     };
     if let Some((letter, rest)) = decorated(text) {
-        let rest = rest.trim();
+        let rest = super::strip::strip(rest);
         let letter = letter.to_string();
         if rest.is_empty() {
             return Some(option(&letter, None));
         }
-        if let Some(more) = list(text) {
+        let another = ["(", ",", ";", "&", "and ", "、", "和", "与"]
+            .iter()
+            .any(|mark| rest.starts_with(mark));
+        if let Some(more) = list(text).filter(|_| another) {
             return Some(option(&more, None));
         }
         return is_option_text(text, rest).then(|| Lettered {
@@ -168,7 +178,8 @@ fn is_option_text(text: &str, rest: &str) -> bool {
         "\\setminus",
         "\\%",
     ];
-    if text.starts_with(|first: char| first.is_ascii_lowercase()) {
+    let empty = !rest.contains(char::is_alphanumeric);
+    if empty || text.starts_with(|first: char| first.is_ascii_lowercase()) || !is_balanced(rest) {
         return false;
     }
     let operator = rest.starts_with(['+', '-', '*', '/', '^', '=', '_', '!', '<', '>', '|'])
@@ -176,6 +187,32 @@ fn is_option_text(text: &str, rest: &str) -> bool {
     // A sign glued to what follows, after a blank, is the option's.
     let signed = rest.starts_with('-') && text.contains(" -") && !rest.starts_with("- ");
     !operator || signed || rest.starts_with("\\left") || rest.starts_with("\\infty")
+}
+
+/// Whether brackets and braces come in pairs.
+pub(super) fn is_balanced(text: &str) -> bool {
+    let (mut round, mut square, mut curly) = (0_i32, 0_i32, 0_i32);
+    let mut escaped = false;
+    for byte in text.bytes() {
+        let skipped = escaped;
+        escaped = byte == b'\\' && !skipped;
+        if skipped {
+            continue;
+        }
+        match byte {
+            b'(' => round += 1,
+            b')' => round -= 1,
+            b'[' => square += 1,
+            b']' => square -= 1,
+            b'{' => curly += 1,
+            b'}' => curly -= 1,
+            _ => {}
+        }
+        if round < 0 || square < 0 || curly < 0 {
+            return false;
+        }
+    }
+    (round, square, curly) == (0, 0, 0)
 }
 
 fn letters(found: &str) -> Value {

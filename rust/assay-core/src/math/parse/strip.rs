@@ -2,16 +2,23 @@
 
 /// Strips white space, `$..$`, `\(..\)`, `\boxed{..}`, styles, markdown and a final full stop. Borrows from `text`.
 pub(super) fn strip(text: &str) -> &str {
+    strip_styled(text).0
+}
+
+/// [`strip`], and whether the whole was set as text: `\text{odd}`.
+pub(super) fn strip_styled(text: &str) -> (&str, bool) {
     let mut text = text;
+    let mut styled = false;
     // More wrappers than this are not an answer; the bound keeps the work linear.
     for _ in 0..12 {
         let next = once(text);
         if next.len() == text.len() {
             break;
         }
+        styled |= text.trim_start().starts_with("\\text") && !next.starts_with('\\');
         text = next;
     }
-    text
+    (text, styled)
 }
 
 fn once(text: &str) -> &str {

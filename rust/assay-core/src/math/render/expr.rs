@@ -1,10 +1,9 @@
 //! Expressions to LaTeX, with brackets only where the parser needs them.
 
-use std::fmt::Write as _;
-
 use dashu::base::Signed as _;
 
 use super::super::ast::{Binder, Constant, Expr, Function, Number, Written};
+use super::name::{name_of, named, symbol};
 use super::number::number;
 
 /// Where an expression stands; a looser one is bracketed.
@@ -36,8 +35,7 @@ fn is_negative(inner: &Expr) -> bool {
 
 fn needs_brackets(inner: &Expr, level: Level) -> bool {
     match inner {
-        Expr::Add(_) | Expr::PlusMinus(..) => level > Level::Sum,
-        Expr::Neg(_) => level > Level::Sum,
+        Expr::Add(_) | Expr::PlusMinus(..) | Expr::Neg(_) | Expr::Bind { .. } => level > Level::Sum,
         Expr::Mul(_) => level > Level::Term || (level > Level::Sum && leads_with_sign(inner)),
         Expr::Number(_) if is_negative(inner) => level > Level::Sum,
         Expr::Number(Number { written, .. }) => {
@@ -51,7 +49,6 @@ fn needs_brackets(inner: &Expr, level: Level) -> bool {
         Expr::Symbol(name) => {
             level == Level::Atom && (name.contains('_') || name.starts_with('\\'))
         }
-        Expr::Bind { .. } => level > Level::Sum,
         Expr::Constant(_) => false,
         _ => level == Level::Atom,
     }
@@ -173,92 +170,6 @@ fn product(out: &mut String, factors: &[Expr]) {
     }
 }
 
-/// One letter, a Greek letter, or a name in `\mathit`; subscripts and primes after it.
-pub(super) fn symbol(out: &mut String, name: &str) {
-    named(out, name, false);
-}
-
-/// A variable's name, or a function's, which always stands in `\operatorname`.
-fn named(out: &mut String, name: &str, function: bool) {
-    if name.starts_with('\\') {
-        out.push_str(name);
-        return;
-    }
-    if let Some(inverted) = name.strip_suffix("^{-1}") {
-        named(out, inverted, false);
-        out.push_str("^{-1}");
-        return;
-    }
-    let primes = name.len() - name.trim_end_matches('\'').len();
-    let plain = name.get(..name.len() - primes).unwrap_or(name);
-    let (base, subscript) = match plain.split_once('_') {
-        Some((base, subscript)) => (base, Some(subscript)),
-        None => (plain, None),
-    };
-    if function {
-        let _ = write!(out, "\\operatorname{{{base}}}");
-    } else if is_greek(base) {
-        let _ = write!(out, "\\{base}");
-    } else if base.len() == 1 && !matches!(base, "e" | "i") {
-        out.push_str(base);
-    } else {
-        let _ = write!(out, "\\mathit{{{base}}}");
-    }
-    if let Some(subscript) = subscript {
-        let _ = write!(out, "_{{{subscript}}}");
-    }
-    out.extend(std::iter::repeat_n('\'', primes));
-}
-
-/// Whether a name is a letter that LaTeX writes as a command.
-pub(in crate::math) fn is_greek(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "eta",
-        "theta",
-        "vartheta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "varrho",
-        "sigma",
-        "varsigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-        "ell",
-        "hbar",
-        "aleph",
-        "nabla",
-        "zeta",
-    ];
-    NAMES.contains(&name)
-}
-
 fn bracketed(out: &mut String, arguments: &[Expr]) {
     out.push_str("\\left(");
     for (index, argument) in arguments.iter().enumerate() {
@@ -314,59 +225,6 @@ fn call(out: &mut String, function: Function, arguments: &[Expr]) {
             out.push_str(name_of(function));
             bracketed(out, arguments);
         }
-    }
-}
-
-fn name_of(function: Function) -> &'static str {
-    match function {
-        Function::Sqrt => "\\operatorname{sqrt}",
-        Function::Root => "\\operatorname{root}",
-        Function::Abs => "\\operatorname{abs}",
-        Function::Floor => "\\operatorname{floor}",
-        Function::Ceil => "\\operatorname{ceil}",
-        Function::Factorial => "\\operatorname{factorial}",
-        Function::DoubleFactorial => "\\operatorname{doublefactorial}",
-        Function::Binomial => "\\operatorname{binomial}",
-        Function::Permutations => "\\operatorname{permutations}",
-        Function::Gcd => "\\gcd",
-        Function::Lcm => "\\operatorname{lcm}",
-        Function::Mod => "\\operatorname{mod}",
-        Function::Min => "\\min",
-        Function::Max => "\\max",
-        Function::Exp => "\\exp",
-        Function::Ln => "\\ln",
-        Function::Log => "\\log",
-        Function::Sin => "\\sin",
-        Function::Cos => "\\cos",
-        Function::Tan => "\\tan",
-        Function::Cot => "\\cot",
-        Function::Sec => "\\sec",
-        Function::Csc => "\\csc",
-        Function::Arcsin => "\\arcsin",
-        Function::Arccos => "\\arccos",
-        Function::Arctan => "\\arctan",
-        Function::Arccot => "\\operatorname{arccot}",
-        Function::Arcsec => "\\operatorname{arcsec}",
-        Function::Arccsc => "\\operatorname{arccsc}",
-        Function::Sinh => "\\sinh",
-        Function::Cosh => "\\cosh",
-        Function::Tanh => "\\tanh",
-        Function::Coth => "\\coth",
-        Function::Sech => "\\operatorname{sech}",
-        Function::Csch => "\\operatorname{csch}",
-        Function::Arsinh => "\\operatorname{arsinh}",
-        Function::Arcosh => "\\operatorname{arcosh}",
-        Function::Artanh => "\\operatorname{artanh}",
-        Function::Re => "\\Re",
-        Function::Im => "\\Im",
-        Function::Arg => "\\arg",
-        Function::Conjugate => "\\operatorname{conj}",
-        Function::Sign => "\\operatorname{sgn}",
-        Function::Zeta => "\\zeta",
-        Function::Gamma => "\\Gamma",
-        Function::Det => "\\det",
-        Function::Trace => "\\operatorname{tr}",
-        Function::Transpose => "\\operatorname{transpose}",
     }
 }
 

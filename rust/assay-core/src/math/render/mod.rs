@@ -1,13 +1,14 @@
 //! Values to LaTeX, so that reading the LaTeX gives the value back.
 
 mod expr;
+mod name;
 mod number;
 
 use std::fmt::Write as _;
 
 use super::ast::{Constant, End, Expr, Relation, Value};
-pub(in crate::math) use expr::is_greek;
 use expr::{Level, expr};
+pub(in crate::math) use name::is_greek;
 
 /// LaTeX for a value.
 ///
@@ -23,7 +24,7 @@ fn write_value(out: &mut String, value: &Value) {
         Value::Expr(inner) => expr(out, inner, Level::Sum),
         Value::Quantity(amount, unit) => {
             expr(out, amount, Level::Sum);
-            let _ = write!(out, "\\text{{ {unit}}}");
+            write_unit(out, unit);
         }
         Value::Tuple(parts) => tuple(out, parts),
         Value::List(parts) => {
@@ -50,7 +51,17 @@ fn write_value(out: &mut String, value: &Value) {
             write_value(out, set);
         }
         Value::Chain(terms, relations) => chain(out, terms, relations),
-        Value::All(parts) => join(out, parts, " \\land "),
+        Value::All(parts) => {
+            for (index, part) in parts.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(" \\land ");
+                }
+                let any = matches!(part, Value::Any(_));
+                out.push_str(if any { "(" } else { "" });
+                write_value(out, part);
+                out.push_str(if any { ")" } else { "" });
+            }
+        }
         Value::Any(parts) => join(out, parts, " \\lor "),
         Value::Ratio(parts) => {
             for (index, part) in parts.iter().enumerate() {
@@ -70,6 +81,35 @@ fn write_value(out: &mut String, value: &Value) {
         }
         Value::Text(text) => {
             let _ = write!(out, "\\text{{{text}}}");
+        }
+    }
+}
+
+/// `cm^2/s` as `\text{ cm}^{2}/\text{s}`: what is not letters stands outside.
+fn write_unit(out: &mut String, unit: &str) {
+    if let Some(rate) = unit.strip_prefix('/') {
+        out.push_str("\\text{ per}");
+        return write_unit(out, rate);
+    }
+    let mut head = " ";
+    for (index, factor) in unit.split('/').enumerate() {
+        if index > 0 {
+            out.push('/');
+        }
+        for (index, factor) in factor.split('*').enumerate() {
+            if index > 0 {
+                out.push_str(" \\cdot ");
+            }
+            let (name, power) = factor
+                .split_once('^')
+                .map_or((factor, None), |(name, power)| (name, Some(power)));
+            if !name.is_empty() {
+                let _ = write!(out, "\\text{{{head}{name}}}");
+            }
+            head = "";
+            if let Some(power) = power {
+                let _ = write!(out, "^{{{power}}}");
+            }
         }
     }
 }

@@ -13,6 +13,9 @@ use table::{TABLE, Unit};
 /// Largest power of a unit that is read.
 const MAX_POWER: i32 = 9;
 
+/// Most different units in one compound.
+const MAX_FACTORS: usize = 6;
+
 /// What a unit measures, and by how much: `value * factor + offset` is in base units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measure {
@@ -80,9 +83,9 @@ pub fn measure(text: &str) -> Option<Measure> {
         let one = RBig::from_parts(IBig::from(unit.factor.0), UBig::from(unit.factor.1));
         for _ in 0..power.unsigned_abs() {
             if power > 0 {
-                factor *= &one
+                factor *= &one;
             } else {
-                factor /= &one
+                factor /= &one;
             }
         }
         if factors.len() == 1 && power == 1 {
@@ -117,67 +120,78 @@ pub fn ratio(from: &str, to: &str) -> Option<RBig> {
 }
 
 /// The units of a text with their powers, in the order written, each unit once.
-fn factors(text: &str) -> Option<Vec<(&'static Unit, i32)>> {
-    let mut factors: Vec<(&'static Unit, i32)> = Vec::new();
-    let mut sign = 1;
-    let mut next_power = 1;
-    let mut rest = text.trim();
-    while let Some(first) = rest.chars().next() {
+fn factors(text: &str) -> Option<Factors> {
+    let mut reader = Reader {
+        rest: text.trim(),
+        factors: Vec::new(),
+        sign: 1,
+        power: 1,
+    };
+    while !reader.rest.is_empty() {
+        reader.step()?;
+    }
+    (reader.power == 1 && !reader.factors.is_empty()).then_some(reader.factors)
+}
+
+type Factors = Vec<(&'static Unit, i32)>;
+
+/// Reads a compound unit from left to right.
+struct Reader<'a> {
+    rest: &'a str,
+    factors: Factors,
+    /// -1 after `/` or `per`.
+    sign: i32,
+    /// What `square` or `cubic` before a unit raises it to.
+    power: i32,
+}
+
+impl Reader<'_> {
+    /// One operator or one word.
+    fn step(&mut self) -> Option<()> {
+        let first = self.rest.chars().next()?;
+        let after = self.rest.get(first.len_utf8()..)?;
         match first {
-            ' ' | '*' | '·' | '.' => {
-                rest = rest.get(first.len_utf8()..)?;
-                continue;
+            ' ' | '*' | '·' | '.' => self.rest = after,
+            '/' if after.trim_start().starts_with('/') => return None,
+            '/' | '每' => {
+                self.sign = -1;
+                self.rest = after;
             }
-            '/' => {
-                if sign < 0 {
-                    return None;
-                }
-                sign = -1;
-                rest = rest.get(1..)?;
-                continue;
+            _ => {
+                let end = self
+                    .rest
+                    .find([' ', '*', '/', '^', '·', '每'])
+                    .unwrap_or(self.rest.len());
+                let word = self.rest.get(..end)?.trim_end_matches('.');
+                self.rest = self.rest.get(end..)?;
+                self.word(word)?;
             }
-            '每' => {
-                sign = -1;
-                rest = rest.get(first.len_utf8()..)?;
-                continue;
-            }
-            _ => {}
         }
-        let end = rest
-            .find([' ', '*', '/', '^', '·', '每'])
-            .unwrap_or(rest.len());
-        let mut word = rest.get(..end)?.trim_end_matches('.');
-        rest = rest.get(end..)?;
+        Some(())
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
         match word {
-            "per" | "an" | "a" | "of" => {
-                if word == "per" {
-                    sign = -1;
-                }
-                continue;
-            }
-            "square" | "sq" => {
-                next_power = 2;
-                continue;
-            }
-            "cubic" | "cu" => {
-                next_power = 3;
-                continue;
-            }
-            "squared" | "cubed" => {
-                factors.last_mut()?.1 *= if word == "squared" { 2 } else { 3 };
-                continue;
-            }
-            _ => {}
+            "an" | "a" | "of" => {}
+            "per" => self.sign = -1,
+            "square" | "sq" => self.power = 2,
+            "cubic" | "cu" => self.power = 3,
+            "squared" => self.factors.last_mut()?.1 *= 2,
+            "cubed" => self.factors.last_mut()?.1 *= 3,
+            word => self.unit(word)?,
         }
-        for (prefix, power) in [("平方", 2), ("立方", 3)] {
+        Some(())
+    }
+
+    fn unit(&mut self, word: &str) -> Option<()> {
+        let mut power = std::mem::replace(&mut self.power, 1);
+        let mut word = word;
+        for (prefix, exponent) in [("平方", 2), ("立方", 3)] {
             if let Some(base) = word.strip_prefix(prefix).filter(|base| !base.is_empty()) {
-                word = base;
-                next_power = power;
+                (word, power) = (base, exponent);
             }
         }
-        let mut power = next_power;
-        next_power = 1;
-        if let Some(exponent) = rest.strip_prefix('^') {
+        if let Some(exponent) = self.rest.strip_prefix('^') {
             let digits = exponent
                 .find(|c: char| !c.is_ascii_digit() && c != '-')
                 .unwrap_or(exponent.len());
@@ -186,21 +200,24 @@ fn factors(text: &str) -> Option<Vec<(&'static Unit, i32)>> {
                 .parse::<i32>()
                 .ok()
                 .filter(|power| power.abs() <= MAX_POWER)?;
-            rest = exponent.get(digits..)?;
+            self.rest = exponent.get(digits..)?;
         }
         let unit = unit(word)?;
-        match factors
+        let power = self.sign * power;
+        match self
+            .factors
             .iter_mut()
             .find(|factor| std::ptr::eq(factor.0, unit))
         {
-            Some(factor) => factor.1 += sign * power,
-            None => factors.push((unit, sign * power)),
+            Some(factor) => factor.1 += power,
+            None => self.factors.push((unit, power)),
         }
-        if factors.len() > 6 || power.unsigned_abs() > MAX_POWER.unsigned_abs() {
-            return None;
-        }
+        let sane = self
+            .factors
+            .iter()
+            .all(|factor| factor.1.abs() <= MAX_POWER);
+        (sane && self.factors.len() <= MAX_FACTORS).then_some(())
     }
-    (next_power == 1 && !factors.is_empty()).then_some(factors)
 }
 
 /// The code of a currency by its sign, command or code in front of an amount.
