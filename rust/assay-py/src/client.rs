@@ -111,7 +111,7 @@ impl RemoteScorer {
         // A timeout of years is one of hours for every clock there is.
         let timeout = Duration::try_from_secs_f64(timeout).unwrap_or(Duration::MAX);
         let options = ClientOptions {
-            timeout: timeout.min(Duration::from_secs(365 * 24 * 3600)),
+            timeout: timeout.min(Duration::from_hours(365 * 24)),
             tokenizer_json,
         };
         let scorer = Self {
@@ -260,6 +260,10 @@ fn wait<T: Send>(
                 if let Ok(result) = tokio::time::timeout(SIGNALS_EVERY, &mut call).await {
                     return Ok(result);
                 }
+                #[expect(
+                    clippy::redundant_closure_for_method_calls,
+                    reason = "the path is not general over lifetimes"
+                )]
                 Python::attach(|py| py.check_signals())?;
             }
         })

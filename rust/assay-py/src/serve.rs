@@ -11,6 +11,11 @@ use crate::errors::raise;
 /// Serves until the process gets SIGINT or SIGTERM. `ready` is called with the bound address, `HOST:PORT`.
 #[pyfunction]
 #[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new()))]
+#[expect(
+    clippy::too_many_arguments,
+    clippy::needless_pass_by_value,
+    reason = "Python passes keyword arguments by value"
+)]
 pub(crate) fn serve(
     py: Python<'_>,
     ready: Py<PyAny>,
