@@ -19,7 +19,6 @@ PUBLIC = {
     "RewardSpec",
     "SamplingBatcher",
     "SandboxError",
-    "RemoteScorer",
     "Scorer",
     "Scores",
     "Source",
