@@ -16,7 +16,10 @@ pub(crate) enum Text {
 }
 
 impl Text {
-    #[expect(clippy::needless_pass_by_value, reason = "callers give up their reference here")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers give up their reference here"
+    )]
     pub(crate) fn new(string: Bound<'_, PyString>) -> Self {
         match PyBackedStr::try_from(string.clone()) {
             Ok(text) => Self::Borrowed(text),
