@@ -1,0 +1,37 @@
+"""What a recipe may say. One TOML file holds a whole run: model, data, reward and the stages in their order."""
+
+from __future__ import annotations
+
+from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive, Share
+from assay.recipe.schema.evaluate import EvalStage
+from assay.recipe.schema.grpo import GrpoStage
+from assay.recipe.schema.model import FolderModel, GgufModel, ModelBase, ModelConfig, TinyModel
+from assay.recipe.schema.recipe import AnyStage, Recipe
+from assay.recipe.schema.runtime import RuntimeConfig
+from assay.recipe.schema.scorer import ScorerConfig
+from assay.recipe.schema.sft import SftStage
+from assay.recipe.schema.stage import Sampling, Stage, Training
+
+__all__ = [
+    "Above0",
+    "AnyStage",
+    "Count",
+    "EvalStage",
+    "FolderModel",
+    "GgufModel",
+    "GrpoStage",
+    "ModelBase",
+    "ModelConfig",
+    "Name",
+    "NotNegative",
+    "Positive",
+    "Recipe",
+    "RuntimeConfig",
+    "Sampling",
+    "ScorerConfig",
+    "SftStage",
+    "Share",
+    "Stage",
+    "TinyModel",
+    "Training",
+]

@@ -1,0 +1,66 @@
+"""The table `[model]`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from assay.data import StrictModel
+from assay.recipe.schema.base import Positive
+
+
+class ModelBase(StrictModel):
+    """What every model has."""
+
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    """What forward, backward and sampling run in; the weights that are trained are float32 in both."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward: less memory, about a third more work."""
+
+
+class TinyModel(ModelBase):
+    """A small Llama with a character tokenizer, made from the recipe's seed."""
+
+    kind: Literal["tiny"] = "tiny"
+    hidden_size: Positive = 128
+    """Width."""
+    layers: Positive = 3
+    """Decoder layers."""
+    heads: Positive = 4
+    """Query heads."""
+    key_value_heads: Positive = 2
+    """Key-value heads."""
+    feed_forward_size: Positive = 352
+    """Width inside the SwiGLU."""
+    max_positions: Positive = 128
+    """Longest sequence in tokens."""
+    alphabet: str | None = None
+    """Characters with a token of their own; by default digits, signs and lower-case letters."""
+
+
+class FolderModel(ModelBase):
+    """A Hugging Face folder on this machine."""
+
+    kind: Literal["huggingface"] = "huggingface"
+    path: str
+    """The folder; relative to the recipe."""
+
+
+class GgufModel(ModelBase):
+    """A GGUF file, converted once into a Hugging Face folder in the cache."""
+
+    kind: Literal["gguf"] = "gguf"
+    path: str | None = None
+    """The file; relative to the recipe."""
+    package: str | None = None
+    """An installed Python package that holds exactly one ``*.gguf`` file, instead of ``path``."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> GgufModel:
+        if (self.path is None) == (self.package is None):
+            raise ValueError("give either path or package")
+        return self
+
+
+ModelConfig = Annotated[TinyModel | FolderModel | GgufModel, Field(discriminator="kind")]

@@ -1,0 +1,17 @@
+"""The table `[runtime]`: the machine."""
+
+from __future__ import annotations
+
+from assay.data import StrictModel
+from assay.recipe.schema.base import Count, Positive
+
+
+class RuntimeConfig(StrictModel):
+    """The machine."""
+
+    threads: Count = 0
+    """Torch threads; 0 leaves torch's own choice. Results repeat bit for bit only with the same number."""
+    device: str = "cpu"
+    """Where the model runs, as torch names it."""
+    token_budget: Positive = 65_536
+    """Tokens of key-value cache that one sampling batch may hold."""
