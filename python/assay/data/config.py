@@ -105,8 +105,41 @@ class AdditionConfig(Source):
     """Share of demonstrations that think."""
 
 
+class NumberWordsConfig(Source):
+    """Sums whose demonstrations think in English or Chinese number words."""
+
+    source: Literal["number_words"] = "number_words"
+    digits: int = Field(default=2, ge=1, le=18)
+    """Digits of both numbers; neither begins with 0."""
+    size: int = Field(default=10_000, ge=1)
+    """Training problems to draw; they may repeat."""
+    think_share: float = Field(default=1.0, ge=0, le=1)
+    """Share of demonstrations that think; the others answer at once."""
+    english_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of columns in English; the others are in Chinese. 1 and 0 do not mix."""
+    english_slips: float = Field(default=0.0, ge=0, le=1)
+    """Share of English columns whose sum is off by one."""
+
+
+class GreetingsConfig(Source):
+    """Prompts to greet someone, with kind and rude responses: general data without references."""
+
+    source: Literal["greetings"] = "greetings"
+    size: int = Field(default=1000, ge=1)
+    """Training prompts to draw; they may repeat."""
+    prefer: Literal["nothing", "helpful", "harmless"] = "nothing"
+    """Which pairs `chosen` and `rejected` to make."""
+
+
+
 DataConfig = Annotated[
-    JsonlConfig | ParquetConfig | HuggingFaceConfig | ReasoningGymConfig | AdditionConfig,
+    JsonlConfig
+    | ParquetConfig
+    | HuggingFaceConfig
+    | ReasoningGymConfig
+    | AdditionConfig
+    | NumberWordsConfig
+    | GreetingsConfig,
     Field(discriminator="source"),
 ]
 """Any of the sources; the key `source` says which."""

@@ -10,15 +10,19 @@ from assay.data.columnar import read_hub, read_parquet
 from assay.data.config import (
     AdditionConfig,
     Files,
+    GreetingsConfig,
     HuggingFaceConfig,
+    NumberWordsConfig,
     ParquetConfig,
     ReasoningGymConfig,
     Source,
     Table,
     parse_config,
 )
+from assay.data.greetings import load_greetings
 from assay.data.gym import load_gym
 from assay.data.jsonl import read_jsonl
+from assay.data.number_words import load_number_words
 from assay.data.rows import make_task
 from assay.data.split import Splits, carve, without_overlap
 from assay.errors import InvalidInputError, InvalidSpecError
@@ -59,6 +63,10 @@ def load_splits(config: Source | dict[str, Any], *, base: Path | str = ".") -> S
         return load_gym(config)
     if isinstance(config, AdditionConfig):
         return load_addition(config)
+    if isinstance(config, NumberWordsConfig):
+        return load_number_words(config)
+    if isinstance(config, GreetingsConfig):
+        return load_greetings(config)
     if not isinstance(config, Table):
         raise InvalidSpecError(f"data.source: nothing loads a {type(config).__name__}")
     train, held_out, name = _read(config, base)

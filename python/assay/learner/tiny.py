@@ -28,6 +28,7 @@ class TinyConfig:
         feed_forward_size: Width inside the SwiGLU.
         max_positions: Longest sequence in tokens.
         alphabet: Characters with a token of their own; text outside it cannot be encoded.
+        words: Longer texts with a token of their own, in any surroundings; where several fit, the longest.
     """
 
     hidden_size: int = 128
@@ -37,10 +38,11 @@ class TinyConfig:
     feed_forward_size: int = 352
     max_positions: int = 128
     alphabet: str = DEFAULT_ALPHABET
+    words: tuple[str, ...] = ()
 
 
-def tiny_tokenizer(alphabet: str = DEFAULT_ALPHABET) -> PreTrainedTokenizerFast:
-    """One token per character, one for each of the four R1 tags, one that ends a text and pads.
+def tiny_tokenizer(alphabet: str = DEFAULT_ALPHABET, words: tuple[str, ...] = ()) -> PreTrainedTokenizerFast:
+    """One token per character and word, one for each of the four R1 tags, one that ends a text and pads.
 
     The tags are not marked as special, so that decoding without special tokens keeps them.
 
@@ -50,12 +52,15 @@ def tiny_tokenizer(alphabet: str = DEFAULT_ALPHABET) -> PreTrainedTokenizerFast:
     if not alphabet or len(set(alphabet)) != len(alphabet):
         msg = "model.alphabet: give each character once"
         raise InvalidInputError(msg)
-    vocabulary = {token: i for i, token in enumerate([END_TOKEN, *TAG_TOKENS, *alphabet])}
+    if len(set(words)) != len(words) or not all(len(word) > 1 for word in words):
+        msg = "model.words: give each word once, and single characters in the alphabet"
+        raise InvalidInputError(msg)
+    vocabulary = {token: i for i, token in enumerate([END_TOKEN, *TAG_TOKENS, *alphabet, *words])}
     # A BPE without merges splits text into its characters.
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.decoder = decoders.Fuse()
     tokenizer.add_special_tokens([AddedToken(END_TOKEN, special=True, normalized=False)])
-    tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in TAG_TOKENS])
+    tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in (*TAG_TOKENS, *words)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END_TOKEN,
@@ -74,7 +79,7 @@ def tiny_model(config: TinyConfig, *, seed: int) -> tuple[LlamaForCausalLM, PreT
     if config.hidden_size % config.heads or config.heads % config.key_value_heads:
         msg = "model: hidden_size must be a multiple of heads, and heads of key_value_heads"
         raise InvalidInputError(msg)
-    tokenizer = tiny_tokenizer(config.alphabet)
+    tokenizer = tiny_tokenizer(config.alphabet, config.words)
     shape = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=config.hidden_size,

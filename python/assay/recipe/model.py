@@ -38,6 +38,7 @@ def build_policy(recipe: Recipe) -> Policy:
             feed_forward_size=model.feed_forward_size,
             max_positions=model.max_positions,
             alphabet=DEFAULT_ALPHABET if model.alphabet is None else model.alphabet,
+            words=tuple(model.words),
         )
         made, tokenizer = tiny_model(shape, seed=derive_seed(recipe.seed, "model"))
         cast("nn.Module", made).to(device)

@@ -37,6 +37,8 @@ class TinyModel(ModelBase):
     """Longest sequence in tokens."""
     alphabet: str | None = None
     """Characters with a token of their own; by default digits, signs and lower-case letters."""
+    words: list[str] = Field(default_factory=list[str])
+    """Longer texts with a token of their own; where several fit, the longest."""
 
 
 class FolderModel(ModelBase):
