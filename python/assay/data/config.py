@@ -131,7 +131,6 @@ class GreetingsConfig(Source):
     """Which pairs `chosen` and `rejected` to make."""
 
 
-
 DataConfig = Annotated[
     JsonlConfig
     | ParquetConfig

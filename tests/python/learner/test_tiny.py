@@ -48,3 +48,14 @@ def test_impossible_shapes_are_errors(shape: dict[str, int]):
 def test_an_alphabet_names_each_character_once(alphabet: str):
     with pytest.raises(InvalidInputError, match="each character once"):
         tiny_tokenizer(alphabet)
+
+
+def test_words_are_single_tokens_and_the_longest_wins():
+    tokenizer = tiny_tokenizer("ab 十一", ("six", "sixteen", " and ", "十一"))
+    text = "sixteen and sixa十一十"
+    ids = tokenizer(text)["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids) == ["sixteen", " and ", "six", "a", "十一", "十"]
+    assert tokenizer.decode(ids) == text
+    for words in (("six", "six"), ("x",)):
+        with pytest.raises(InvalidInputError, match=r"model\.words"):
+            tiny_tokenizer("ab", words)
