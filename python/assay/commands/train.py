@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # What a run writes. Nothing else in a folder is ever removed.
 RUN_FILES = ("recipe.toml", "metrics.jsonl", "samples.jsonl", "summary.json")
-RUN_FOLDERS = ("checkpoints", "tensorboard", "tokenizer", "model", "report")
+RUN_FOLDERS = ("checkpoints", "stages", "datasets", "tensorboard", "tokenizer", "model", "report")
 
 
 def train(
@@ -29,6 +29,10 @@ def train(
     override: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as in stage.grpo.steps=50; may be repeated."),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(help="The size to run at, a [scale.NAME] of the recipe such as tiny; as written by default."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint of the run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove an earlier run in the folder first.")] = False,
@@ -44,7 +48,7 @@ def train(
 
     if resume and overwrite:
         raise InvalidInputError("--resume goes on with the run that --overwrite removes; give one of them")
-    checked = load_recipe(recipe, tuple(override or ()))
+    checked = load_recipe(recipe, tuple(override or ()), scale=scale)
     need("torch", "transformers", extra="train")
     from assay.recipe import run_recipe
 

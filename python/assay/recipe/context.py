@@ -6,12 +6,18 @@ import hashlib
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.data import Splits, Task, load_splits, render
+import assay
+from assay.data import Splits, Task, render
 from assay.errors import InvalidInputError
+from assay.recipe.dataset import load_data
+from assay.recipe.rewards import StageScorer
+from assay.recipe.schema.references import data_references
+from assay.recipe.tokenizer import tokenizer_json
 
 if TYPE_CHECKING:
     from collections.abc import Generator as Yields
@@ -22,20 +28,10 @@ if TYPE_CHECKING:
     from assay.learner.policy import Policy
     from assay.recipe.folder import RunFolder
     from assay.recipe.interrupt import Interrupt
-    from assay.recipe.schema import Recipe, Stage
+    from assay.recipe.rewards import TokenScorer
+    from assay.recipe.schema import Recipe, ScorerConfig, Stage
     from assay.rollout import Generator
-    from assay.scores import Scores
     from assay.spec import RewardSpec
-
-
-class TokenScorer(Protocol):
-    """What the loop needs of a scorer; ``assay.Scorer`` and ``assay.RemoteScorer`` both have it."""
-
-    def score_tokens(
-        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: Sequence[str | None]
-    ) -> Scores:
-        """Scores ``n`` completions given as one flat array of ids and ``n + 1`` offsets."""
-        ...
 
 
 @dataclass(slots=True)
@@ -47,11 +43,9 @@ class RunContext:
         folder: Where everything is written.
         policy: The model in training.
         generator: Samples completions from it.
-        scorer: Says what they are worth.
-        spec: By what rules.
-        problems: Of each stage, by its name.
+        problems: Of each stage, by its name; what an earlier stage leaves is there once the stage begins.
         interrupt: Whether Ctrl-C was pressed.
-        weight_version: Optimizer steps taken since the run began.
+        weight_version: How often the weights have changed since the run began.
         seconds: Wall time of the stages so far, by name, earlier attempts included.
         cpu_seconds: Process CPU time, likewise.
     """
@@ -60,13 +54,30 @@ class RunContext:
     folder: RunFolder
     policy: Policy
     generator: Generator
-    scorer: TokenScorer
-    spec: RewardSpec
     problems: dict[str, Splits]
     interrupt: Interrupt
     weight_version: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     cpu_seconds: dict[str, float] = field(default_factory=dict[str, float])
+    _scorers: dict[str, StageScorer] = field(default_factory=dict[str, "StageScorer"])
+
+    def scorer_of(self, stage: Stage) -> StageScorer:
+        """The reward of a stage: its own, or the recipe's.
+
+        Raises:
+            InvalidInputError: A reward model cannot be loaded.
+        """
+        config = stage.scorer or self.recipe.scorer
+        key = config.model_dump_json()
+        if key not in self._scorers:
+            self._scorers[key] = StageScorer(config, partial(self._rule_scorer, config))
+        return self._scorers[key]
+
+    def _rule_scorer(self, config: ScorerConfig, spec: RewardSpec) -> TokenScorer:
+        tokenizer = tokenizer_json(self.policy.tokenizer, self.folder.path / "tokenizer")
+        if config.remote is not None:
+            return assay.connect(config.remote, spec, tokenizer=tokenizer)
+        return assay.Scorer(spec, tokenizer=tokenizer)
 
     def prompt_ids(self, tasks: Sequence[Task], stage: Stage) -> list[NDArray[np.uint32]]:
         """The token ids that the completions of each task continue.
@@ -97,13 +108,17 @@ class RunContext:
 
 
 def load_problems(recipe: Recipe) -> dict[str, Splits]:
-    """The problems of every stage: its own data, or the recipe's, which is read once.
+    """The problems of every stage that are there before the run: its own data, or the recipe's, which is read once.
 
     Raises:
         InvalidInputError: A file, row or field is not as described; the message names it.
     """
-    shared = load_splits(recipe.data)
-    return {stage.name: load_splits(stage.data) if stage.data else shared for stage in recipe.stage}
+    shared = load_data(recipe.data, None)
+    return {
+        stage.name: load_data(stage.data, None) if stage.data else shared
+        for stage in recipe.stage
+        if not data_references(stage.data)
+    }
 
 
 def encode(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[NDArray[np.uint32]]:

@@ -52,7 +52,7 @@ def run_eval(context: RunContext, stage: EvalStage) -> dict[str, float]:
             if context.interrupt.requested:
                 raise KeyboardInterrupt
         groups.sort(key=lambda group: group.group_id)
-        batch = score_groups(groups, tasks, context.scorer, context.policy.tokenizer)
+        batch = score_groups(groups, tasks, context.scorer_of(stage), context.policy.tokenizer)
         metrics = eval_metrics(batch, stage.samples)
         progress.say(_sentence(stage.name, metrics))
     row = {"stage": stage.name, "kind": "eval", "step": context.weight_version, "time_s": context.seconds[stage.name]}
@@ -73,6 +73,9 @@ def eval_metrics(batch: ScoredBatch, samples: int) -> dict[str, float]:
         "eval/length_mean": everything["completion/length_mean"],
         "eval/clipped_ratio": everything["completion/clipped_ratio"],
         "eval/thinks_ratio": everything["completion/thinks_ratio"],
+    }
+    metrics |= {
+        f"eval/{key}": value for key, value in everything.items() if key.startswith("reward/") and key.count("/") == 2
     }
     values = accuracy_of(batch.scores)
     if values is None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assay.recipe.context import RunContext
+    from assay.recipe.rewards import StageScorer
     from assay.recipe.schema import GrpoStage, Sampling
     from assay.recipe.scoring import ScoredBatch
 
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> None:
     """Runs the stage from its first step or from ``checkpoint``."""
     tasks = context.problems[stage.name].train
-    reference = _reference(context, stage)
-    run = TrainingRun.start(context, stage, checkpoint, reference)
-    sampling = sampling_params(context, stage.sampling)
+    run = TrainingRun.start(context, stage, checkpoint)
+    run.learner.reference = _reference(context, stage)
+    scorer, sampling = context.scorer_of(stage), sampling_params(context, stage.sampling)
     loss = GrpoConfig(
         clip_low=stage.clip_low,
         clip_high=stage.clip_high,
@@ -61,9 +62,9 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                     )
                     groups = sorted(groups, key=lambda group: group.group_id)
                 with timer.phase("score"):
-                    batch = score_groups(groups, picked, context.scorer, context.policy.tokenizer)
+                    batch = score_groups(groups, picked, scorer, context.policy.tokenizer)
                 with timer.phase("advantage"):
-                    advantages = _advantages(batch, stage, context)
+                    advantages = _advantages(batch, stage, scorer)
                 with timer.phase("train"):
                     learned = run.learner.grpo_step(_sequences(batch, advantages), loss)
                     context.weight_version += stage.inner_epochs
@@ -125,10 +126,9 @@ def _reference(context: RunContext, stage: GrpoStage) -> Policy | None:
     return Policy.load(folder, compute_dtype=model.compute_dtype, device=context.recipe.runtime.device)
 
 
-def _advantages(batch: ScoredBatch, stage: GrpoStage, context: RunContext) -> NDArray[np.float32]:
+def _advantages(batch: ScoredBatch, stage: GrpoStage, scorer: StageScorer) -> NDArray[np.float32]:
     if stage.advantage == "gdpo":
-        weights = {component.name: component.weight for component in context.spec.components}
-        return assay.group_advantages(batch.scores.components, batch.group_ids, kind="gdpo", weights=weights)
+        return assay.group_advantages(batch.scores.components, batch.group_ids, kind="gdpo", weights=scorer.weights)
     return assay.group_advantages(batch.scores.total, batch.group_ids, kind=stage.advantage)
 
 

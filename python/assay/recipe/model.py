@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from assay.errors import InvalidInputError
 from assay.learner.gguf import convert_gguf, gguf_in_package
 from assay.learner.policy import Policy
 from assay.learner.tiny import DEFAULT_ALPHABET, TinyConfig, tiny_model
@@ -48,20 +47,3 @@ def build_policy(recipe: Recipe) -> Policy:
     else:
         path = convert_gguf(Path(model.path) if model.path else gguf_in_package(str(model.package)))
     return Policy.load(path, device=device, **options)
-
-
-def tokenizer_json(tokenizer: Any, folder: Path) -> Path:
-    """Writes the tokenizer into the run folder, for the scorer and for whoever reads the run; returns its file.
-
-    Raises:
-        InvalidInputError: The tokenizer has no ``tokenizer.json``.
-    """
-    if not getattr(tokenizer, "is_fast", False):
-        raise InvalidInputError("model: its tokenizer has no tokenizer.json; rewards from token ids need one")
-    tokenizer.save_pretrained(folder)
-    file = folder / "tokenizer.json"
-    source = Path(str(tokenizer.name_or_path)) / "tokenizer.json"
-    if source.is_file():
-        # A reward server knows a tokenizer by its bytes, and writing it anew may change their order.
-        file.write_bytes(source.read_bytes())
-    return file

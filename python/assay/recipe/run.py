@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-import assay
 from assay._transformers import hide_progress_bars
 from assay.errors import UnavailableError
-from assay.learner.checkpoint import newest_checkpoint, read_progress
 from assay.recipe.board import Board
 from assay.recipe.context import RunContext, load_problems
+from assay.recipe.dataset import load_data
 from assay.recipe.evaluate import run_eval
 from assay.recipe.folder import RunFolder
 from assay.recipe.grpo import run_grpo
 from assay.recipe.interrupt import Interrupt
-from assay.recipe.model import build_policy, tokenizer_json
-from assay.recipe.schema import EvalStage, GrpoStage, Recipe, SftStage, Training
+from assay.recipe.model import build_policy
+from assay.recipe.records import mark_done, read_record, resume_point
+from assay.recipe.rewards import check_scorer
+from assay.recipe.schema import AnyStage, EvalStage, GrpoStage, Recipe, SftStage
+from assay.recipe.schema.references import data_references
 from assay.recipe.sft import run_sft
+from assay.recipe.start import restore_weights
+from assay.recipe.tokenizer import tokenizer_json
 from assay.recipe.toml import dump_recipe
-from assay.recipe.training import Interrupted, TrainingRun
+from assay.recipe.training import Interrupted
 from assay.rollout import LocalGenerator
-from assay.spec import RewardSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from assay.recipe.context import TokenScorer
-    from assay.recipe.schema import ScorerConfig
 
 
 def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = False) -> dict[str, Any]:
@@ -56,16 +52,20 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
     if recipe.runtime.threads:
         torch.set_num_threads(recipe.runtime.threads)
     # Whatever may be wrong with the recipe comes out here, before there is a run folder.
-    spec, problems, policy = _reward_spec(recipe.scorer), load_problems(recipe), build_policy(recipe)
+    for config in (recipe.scorer, *(stage.scorer for stage in recipe.stage)):
+        if config is not None:
+            check_scorer(config)
+    problems, policy = load_problems(recipe), build_policy(recipe)
     path = Path(out or Path("runs") / recipe.name)
     board = Board(path) if recipe.tensorboard else None
     folder = RunFolder(path, dump_recipe(recipe), resume=resume, board=board)
     with Interrupt() as interrupt:
         try:
             generator = LocalGenerator(policy.model, token_budget=recipe.runtime.token_budget, shares_weights=True)
-            scorer = _scorer(recipe.scorer, spec, tokenizer_json(policy.tokenizer, folder.path / "tokenizer"))
-            context = RunContext(recipe, folder, policy, generator, scorer, spec, problems, interrupt)
-            start, checkpoint = _resume_point(context) if resume else (0, None)
+            tokenizer_json(policy.tokenizer, folder.path / "tokenizer")
+            context = RunContext(recipe, folder, policy, generator, problems, interrupt)
+            start, checkpoint = resume_point(context) if resume else (0, None)
+            restore_weights(context, recipe.stage[:start])
             try:
                 for stage in recipe.stage[start:]:
                     _run_stage(context, stage, checkpoint)
@@ -84,19 +84,9 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
     return summary
 
 
-def _reward_spec(config: ScorerConfig) -> RewardSpec:
-    if config.spec is not None:
-        return RewardSpec.of(Path(config.spec))
-    return RewardSpec.of({"on_undecided": config.on_undecided, "component": config.component})
-
-
-def _scorer(config: ScorerConfig, spec: RewardSpec, tokenizer: Path) -> TokenScorer:
-    if config.remote is not None:
-        return assay.connect(config.remote, spec, tokenizer=tokenizer)
-    return assay.Scorer(spec, tokenizer=tokenizer)
-
-
-def _run_stage(context: RunContext, stage: SftStage | GrpoStage | EvalStage, checkpoint: Path | None) -> None:
+def _run_stage(context: RunContext, stage: AnyStage, checkpoint: Path | None) -> None:
+    if stage.data is not None and data_references(stage.data):
+        context.problems[stage.name] = load_data(stage.data, context.folder.path)
     match stage:
         case SftStage():
             run_sft(context, stage, checkpoint)
@@ -104,31 +94,13 @@ def _run_stage(context: RunContext, stage: SftStage | GrpoStage | EvalStage, che
             run_grpo(context, stage, checkpoint)
         case EvalStage():
             run_eval(context, stage)
+    mark_done(context, stage)
 
 
-def _resume_point(context: RunContext) -> tuple[int, Path | None]:
-    """The stage to go on with and the checkpoint to go on from, after undoing what came later than it."""
-    for index, stage in reversed(list(enumerate(context.recipe.stage))):
-        checkpoint = newest_checkpoint(context.folder.checkpoints(stage.name))
-        if not isinstance(stage, Training) or checkpoint is None:
-            continue
-        progress = read_progress(checkpoint)
-        context.folder.rewind(progress["files"])
-        context.weight_version = int(progress["weight_version"])
-        context.seconds, context.cpu_seconds = progress["seconds"], progress["cpu_seconds"]
-        if not progress["complete"]:
-            return index, checkpoint
-        # The stage is done: only its weights are needed, by whatever comes next.
-        TrainingRun.start(context, stage, checkpoint)
-        return index + 1, None
-    context.folder.rewind({})
-    return 0, None
-
-
-def _is_complete(recipe: Recipe, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether every stage has all its rows."""
-    counts = Counter(str(row["stage"]) for row in rows)
-    return all(counts[stage.name] == (stage.steps if isinstance(stage, Training) else 1) for stage in recipe.stage)
+def _is_complete(context: RunContext) -> bool:
+    """Whether every stage is over."""
+    records = [read_record(context, stage) for stage in context.recipe.stage]
+    return all(record is not None and record[0]["complete"] for record in records)
 
 
 def _summary(context: RunContext) -> dict[str, Any]:
@@ -150,7 +122,7 @@ def _summary(context: RunContext) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "name": context.recipe.name,
         "seed": context.recipe.seed,
-        "complete": _is_complete(context.recipe, rows),
+        "complete": _is_complete(context),
         "threads": torch.get_num_threads(),
         "stages": stages,
     }

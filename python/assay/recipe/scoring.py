@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assay.data import Task
-    from assay.recipe.context import TokenScorer
+    from assay.recipe.rewards import StageScorer
     from assay.rollout import Rollout, RolloutGroup
     from assay.scores import Scores
 
@@ -42,26 +42,22 @@ class ScoredBatch:
 
 
 def score_groups(
-    groups: Sequence[RolloutGroup], tasks: Sequence[Task], scorer: TokenScorer, tokenizer: Any
+    groups: Sequence[RolloutGroup], tasks: Sequence[Task], scorer: StageScorer, tokenizer: Any
 ) -> ScoredBatch:
     """Scores every completion from its token ids.
 
     Args:
         groups: In the order of ``tasks``.
         tasks: The problem of each group.
-        scorer: In process or remote.
-        tokenizer: Decodes completions for logs; rewards never depend on it.
+        scorer: Of the stage.
+        tokenizer: Decodes completions, for logs and for reward models; rules read the tokens themselves.
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     of_each = [task for group, task in zip(groups, tasks, strict=True) for _ in group.rollouts]
-    offsets = np.zeros(len(rollouts) + 1, dtype=np.int64)
-    np.cumsum([len(rollout.token_ids) for rollout in rollouts], out=offsets[1:])
-    flat = np.concatenate([rollout.token_ids for rollout in rollouts])
-    scores = scorer.score_tokens(flat, offsets, [task.reference for task in of_each])
     texts: list[str] = tokenizer.batch_decode(
         [rollout.token_ids.tolist() for rollout in rollouts], skip_special_tokens=True
     )
-    return ScoredBatch(rollouts, of_each, texts, scores)
+    return ScoredBatch(rollouts, of_each, texts, scorer.score(rollouts, of_each, texts))
 
 
 def thinks(text: str) -> bool:

@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Any, cast
 from assay.data.config import Files
 from assay.data.strict import check, suggestion
 from assay.errors import InvalidInputError, InvalidSpecError
-from assay.recipe.schema import FolderModel, GgufModel, Recipe
+from assay.recipe.scale import apply_scale
+from assay.recipe.schema import FolderModel, GgufModel, MixtureConfig, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from assay.recipe.schema import ScorerConfig
 
-def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+
+def load_recipe(path: Path | str, overrides: Sequence[str] = (), *, scale: str | None = None) -> Recipe:
     """Reads, overrides and checks a recipe.
 
     Args:
         path: The TOML file.
         overrides: ``key=value`` each, such as ``seed=3`` or ``stage.NAME.steps=10``; the value is TOML, or a plain
             text.
+        scale: The ``[scale.NAME]`` table to apply before them; the recipe as it is written by default.
 
     Returns:
         The recipe with every default filled in and every path made absolute.
@@ -40,6 +44,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         raise InvalidInputError(f"{path}: cannot read the recipe: not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
         raise InvalidSpecError(f"{path}: not valid TOML: {error}") from error
+    apply_scale(table, scale, where=str(path))
     for override in overrides:
         apply_override(table, override)
     recipe: Recipe = check(Recipe, table, where=str(path))
@@ -89,22 +94,43 @@ def _absolute(recipe: Recipe, base: Path) -> Recipe:
     """Makes every path absolute, so that the resolved recipe means the same wherever it is kept."""
 
     def data(config: Any) -> Any:
+        if isinstance(config, MixtureConfig):
+            return config.model_copy(update={"parts": [data(part) for part in config.parts]})
         if not isinstance(config, Files):
             return config
         held_out = config.held_out_path
         paths = {"path": str(base / config.path), "held_out_path": str(base / held_out) if held_out else None}
         return config.model_copy(update=paths)
 
-    changes: dict[str, Any] = {
-        "data": data(recipe.data),
-        "stage": [stage.model_copy(update={"data": data(stage.data)}) for stage in recipe.stage],
-    }
-    model = recipe.model
-    if isinstance(model, FolderModel | GgufModel) and model.path is not None:
-        changes["model"] = model.model_copy(update={"path": str(base / Path(model.path).expanduser())})
-    if recipe.scorer.spec is not None:
-        changes["scorer"] = recipe.scorer.model_copy(update={"spec": str(base / recipe.scorer.spec)})
-    return recipe.model_copy(update=changes)
+    def scorer(config: ScorerConfig | None) -> ScorerConfig | None:
+        if config is None:
+            return None
+        models = [
+            item if item.path is None else item.model_copy(update={"path": str(base / item.path)})
+            for item in config.preference
+        ]
+        return config.model_copy(
+            update={"spec": str(base / config.spec) if config.spec else None, "preference": models}
+        )
+
+    def model(config: Any) -> Any:
+        if isinstance(config, FolderModel | GgufModel) and config.path is not None:
+            return config.model_copy(update={"path": str(base / Path(config.path).expanduser())})
+        return config
+
+    def stage(config: Any) -> Any:
+        # A stage may have a model of its own: a teacher, a student, a reward model to start from.
+        own = {key: model(getattr(config, key)) for key in ("model", "student") if hasattr(config, key)}
+        return config.model_copy(update={"data": data(config.data), "scorer": scorer(config.scorer), **own})
+
+    return recipe.model_copy(
+        update={
+            "data": data(recipe.data),
+            "model": model(recipe.model),
+            "scorer": scorer(recipe.scorer),
+            "stage": [stage(each) for each in recipe.stage],
+        }
+    )
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from assay.learner.checkpoint import drop_old_checkpoints, load_checkpoint, save_checkpoint
 from assay.learner.optimizer import OptimizerConfig
 from assay.learner.step import Learner
+from assay.recipe.records import progress_of
+from assay.recipe.start import start_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +51,7 @@ class TrainingRun:
     def start(
         cls, context: RunContext, stage: Training, checkpoint: Path | None, reference: Policy | None = None
     ) -> TrainingRun:
-        """Makes the learner, and goes on from ``checkpoint`` if there is one."""
+        """Makes the learner, and goes on from ``checkpoint`` if there is one, else from the weights ``stage.start``."""
         optimizer = OptimizerConfig(
             lr=stage.lr,
             betas=(stage.betas[0], stage.betas[1]),
@@ -60,6 +62,8 @@ class TrainingRun:
             total_steps=stage.steps,
             max_grad_norm=stage.max_grad_norm,
         )
+        if checkpoint is None:
+            start_weights(context, stage)
         run = cls(stage, Learner(context.policy, optimizer, reference=reference))
         if checkpoint is not None:
             progress = load_checkpoint(checkpoint, run.learner)
@@ -84,14 +88,10 @@ class TrainingRun:
     def save(self, context: RunContext) -> None:
         """Writes a checkpoint, after bringing the rows so far to the disk."""
         progress = {
-            "stage": self.stage.name,
+            **progress_of(context, self.stage),
             "step": self.step,
             "position": self.position,
             "complete": self.step == self.stage.steps,
-            "weight_version": context.weight_version,
-            "seconds": context.seconds,
-            "cpu_seconds": context.cpu_seconds,
-            "files": context.folder.flush(),
         }
         root = context.folder.checkpoints(self.stage.name)
         started = time.perf_counter()

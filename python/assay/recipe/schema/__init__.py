@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive, Share
+from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
 from assay.recipe.schema.evaluate import EvalStage
 from assay.recipe.schema.grpo import GrpoStage
 from assay.recipe.schema.model import FolderModel, GgufModel, ModelBase, ModelConfig, TinyModel
 from assay.recipe.schema.recipe import AnyStage, Recipe
 from assay.recipe.schema.runtime import RuntimeConfig
-from assay.recipe.schema.scorer import ScorerConfig
+from assay.recipe.schema.scorer import PreferenceReward, ScorerConfig
 from assay.recipe.schema.sft import SftStage
 from assay.recipe.schema.stage import Sampling, Stage, Training
 
 __all__ = [
     "Above0",
+    "AnyData",
     "AnyStage",
     "Count",
     "EvalStage",
     "FolderModel",
     "GgufModel",
     "GrpoStage",
+    "MixtureConfig",
     "ModelBase",
     "ModelConfig",
     "Name",
     "NotNegative",
     "Positive",
+    "PreferenceReward",
     "Recipe",
     "RuntimeConfig",
     "Sampling",
@@ -32,6 +36,7 @@ __all__ = [
     "SftStage",
     "Share",
     "Stage",
+    "StageOutputConfig",
     "TinyModel",
     "Training",
 ]

@@ -7,11 +7,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from assay.data import DataConfig, StrictModel
+from assay.data import StrictModel
 from assay.recipe.schema.base import Count, Name
+from assay.recipe.schema.data import AnyData
 from assay.recipe.schema.evaluate import EvalStage
 from assay.recipe.schema.grpo import GrpoStage
 from assay.recipe.schema.model import ModelConfig
+from assay.recipe.schema.references import RESERVED, check_references
 from assay.recipe.schema.runtime import RuntimeConfig
 from assay.recipe.schema.scorer import ScorerConfig
 from assay.recipe.schema.sft import SftStage
@@ -30,7 +32,7 @@ class Recipe(StrictModel):
     """Everything random follows from it: weights, order of data, sampling."""
     model: ModelConfig
     """What is trained."""
-    data: DataConfig
+    data: AnyData
     """Training and held-out problems."""
     scorer: ScorerConfig
     """The reward."""
@@ -39,7 +41,7 @@ class Recipe(StrictModel):
     tensorboard: bool = False
     """Also write TensorBoard event files (extra ``track``)."""
     stage: Annotated[list[AnyStage], Field(min_length=1)]
-    """The stages, in order; each starts from the weights of the one before."""
+    """The stages, in order; each starts from the weights of the one before unless its ``start`` says otherwise."""
 
     @model_validator(mode="after")
     def _distinct_names(self) -> Recipe:
@@ -49,5 +51,12 @@ class Recipe(StrictModel):
             key = re.sub(r"[-_]", "-", stage.name.lower())
             if key in seen:
                 raise ValueError(f"two stages are called {stage.name!r}: give one of them another name")
+            if key in RESERVED:
+                raise ValueError(f"a stage cannot be called {stage.name!r}: start uses the word")
             seen.add(key)
+        return self
+
+    @model_validator(mode="after")
+    def _references(self) -> Recipe:
+        check_references(self.data, self.scorer, self.stage)
         return self

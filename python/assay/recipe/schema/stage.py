@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assay.data import DataConfig, StrictModel
+from assay.data import StrictModel
 from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive, Share
+from assay.recipe.schema.data import AnyData
+from assay.recipe.schema.scorer import ScorerConfig
 
 
 class Sampling(StrictModel):
@@ -30,13 +32,17 @@ class Stage(StrictModel):
 
     name: Name
     """Unique in the recipe; ``--set stage.NAME.key=value`` and the checkpoint folder use it."""
-    data: DataConfig | None = None
+    data: AnyData | None = None
     """Data of this stage only, instead of the recipe's."""
+    scorer: ScorerConfig | None = None
+    """The reward of this stage only, instead of the recipe's."""
 
 
 class Training(Stage):
     """What every stage that trains has."""
 
+    start: Name = "previous"
+    """The weights to start from: `previous`, those of the stage before; `base`, the model's own; or a stage's name."""
     steps: Positive
     """Optimizer steps (in ``grpo``: batches of rollouts)."""
     lr: Above0

@@ -1,0 +1,157 @@
+"""The reward of a stage: rules, which may be for some rows only, and reward models beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from assay.errors import InvalidInputError
+from assay.scores import Scores, Status
+from assay.spec import RewardSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from assay.data import Task
+    from assay.recipe.schema import ScorerConfig
+    from assay.rollout import Rollout
+
+
+class TokenScorer(Protocol):
+    """What a stage needs of a scorer of rules; ``assay.Scorer`` and ``assay.RemoteScorer`` both have it."""
+
+    def score_tokens(
+        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: Sequence[str | None]
+    ) -> Scores:
+        """Scores ``n`` completions given as one flat array of ids and ``n + 1`` offsets."""
+        ...
+
+
+class ResponseModel(Protocol):
+    """What a stage needs of a reward model."""
+
+    def rewards(self, tasks: Sequence[Task], texts: Sequence[str]) -> NDArray[np.float64]:
+        """What each response to its prompt is worth, ``float64[n]``."""
+        ...
+
+
+class StageScorer:
+    """Scores completions with the rules and reward models that their rows ask for.
+
+    A component is for the rows that its ``rows`` names, by the value of ``rows_field``; without ``rows`` it is for all.
+    The total of a row is the weighted sum of the components that are for it. Where every component is for every row,
+    the scores are those of the scorer of rules, bit for bit.
+
+    Args:
+        config: The table ``[scorer]``.
+        make: Makes the scorer of a spec.
+        models: The reward model of each ``[[scorer.preference]]``, in order.
+    """
+
+    def __init__(
+        self, config: ScorerConfig, make: Callable[[RewardSpec], TokenScorer], models: Sequence[ResponseModel] = ()
+    ) -> None:
+        self._config, self._make = config, make
+        self._models = list(zip(config.preference, models, strict=True))
+        self._made: dict[str, TokenScorer] = {}
+        components = full_spec(config).components if config.component or config.spec else ()
+        self.weights = {component.name: component.weight for component in components}
+        self._rules = list(self.weights)
+        self.weights |= {preference.name: preference.weight for preference in config.preference}
+
+    def score(self, rollouts: Sequence[Rollout], tasks: Sequence[Task], texts: Sequence[str]) -> Scores:
+        """Scores ``n`` completions.
+
+        Args:
+            rollouts: Their tokens.
+            tasks: The problem of each.
+            texts: Each decoded; what reward models read.
+
+        Raises:
+            InvalidInputError: There is a row that no component is for.
+            UnavailableError: A reward server does not answer.
+        """
+        config, tags = self._config, [self._tag(task) for task in tasks]
+        by_row = any("rows" in component for component in config.component)
+        if not by_row and not config.preference:
+            return self._score_rules(full_spec(config), rollouts, tasks, None)
+        columns = {name: np.full(len(tasks), np.nan) for name in self.weights}
+        total = np.zeros(len(tasks))
+        status: list[str] = [str(Status.SCORED)] * len(tasks)
+        reasons: list[str | None] = [None] * len(tasks)
+        answers: list[str | None] = [None] * len(tasks)
+        for tag in dict.fromkeys(tags):
+            chosen = [i for i, other in enumerate(tags) if other == tag]
+            spec = _spec_for(config, tag)
+            models = [(own, model) for own, model in self._models if own.rows is None or tag in own.rows]
+            if spec is None and not models:
+                raise InvalidInputError(
+                    f"{tasks[chosen[0]].source}: row {tasks[chosen[0]].id} has {config.rows_field} = {tag!r}, which no "
+                    "component of the reward is for; add one, or one without rows"
+                )
+            if spec is not None:
+                scores = self._score_rules(spec, rollouts, tasks, chosen)
+                for name, values in scores.components.items():
+                    columns[name][chosen] = values
+                total[chosen] = scores.total
+                for i, state, reason, answer in zip(chosen, scores.status, scores.reasons, scores.answers, strict=True):
+                    status[i], reasons[i], answers[i] = str(state), reason, answer
+            for own, model in models:
+                values = model.rewards([tasks[i] for i in chosen], [texts[i] for i in chosen])
+                columns[own.name][chosen] = values
+                total[chosen] += own.weight * values
+        return Scores(total, columns, status, reasons, answers)
+
+    def _tag(self, task: Task) -> str:
+        value = task.metadata.get(self._config.rows_field)
+        return value if isinstance(value, str) else ""
+
+    def _score_rules(
+        self, spec: RewardSpec, rollouts: Sequence[Rollout], tasks: Sequence[Task], chosen: Sequence[int] | None
+    ) -> Scores:
+        if chosen is not None:
+            rollouts, tasks = [rollouts[i] for i in chosen], [tasks[i] for i in chosen]
+        key = spec.to_json()
+        if key not in self._made:
+            self._made[key] = self._make(spec)
+        offsets = np.zeros(len(rollouts) + 1, dtype=np.int64)
+        np.cumsum([len(rollout.token_ids) for rollout in rollouts], out=offsets[1:])
+        flat = np.concatenate([rollout.token_ids for rollout in rollouts])
+        return self._made[key].score_tokens(flat, offsets, [task.reference for task in tasks])
+
+
+def full_spec(config: ScorerConfig) -> RewardSpec:
+    """The spec with every component, whatever rows it is for.
+
+    Raises:
+        InvalidSpecError: naming the component and the option.
+        InvalidInputError: The spec's file cannot be read.
+    """
+    if config.spec is not None:
+        return RewardSpec.of(Path(config.spec))
+    return _spec(config, config.component)
+
+
+def check_scorer(config: ScorerConfig) -> None:
+    """Raises what ``full_spec`` raises, and for a reward model with the name of a component."""
+    names = [component.name for component in full_spec(config).components] if config.component or config.spec else []
+    for preference in config.preference:
+        if preference.name in names:
+            raise InvalidInputError(f"scorer.preference: there are two components called {preference.name!r}")
+        names.append(preference.name)
+
+
+def _spec_for(config: ScorerConfig, tag: str) -> RewardSpec | None:
+    if config.spec is not None:
+        return full_spec(config)
+    own = [component for component in config.component if "rows" not in component or tag in component["rows"]]
+    return _spec(config, own) if own else None
+
+
+def _spec(config: ScorerConfig, components: Sequence[Mapping[str, Any]]) -> RewardSpec:
+    plain = [{key: value for key, value in table.items() if key != "rows"} for table in components]
+    return RewardSpec.of({"on_undecided": config.on_undecided, "component": plain})

@@ -1,0 +1,60 @@
+"""The weights that a stage starts from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assay.errors import InvalidInputError
+from assay.learner.checkpoint import newest_checkpoint
+from assay.learner.policy import Policy
+from assay.recipe.model import build_policy
+from assay.recipe.schema import Training
+from assay.recipe.tokenizer import check_same_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assay.recipe.context import RunContext
+    from assay.recipe.schema import Stage
+
+
+def restore_weights(context: RunContext, done: Sequence[Stage]) -> None:
+    """Puts the policy where the last of the stages that are done left it.
+
+    Raises:
+        InvalidInputError: Its checkpoint is gone, or one of another model.
+    """
+    for stage in reversed(done):
+        if isinstance(stage, Training):
+            _load(context, stage.name)
+            context.generator.update_weights(context.weight_version, context.policy.named_tensors)
+            return
+
+
+def start_weights(context: RunContext, stage: Training) -> None:
+    """Puts the policy where a stage that begins wants it.
+
+    Raises:
+        InvalidInputError: The checkpoint of the stage named by ``start`` is gone, or one of another model.
+    """
+    if stage.start == "previous":
+        return
+    if stage.start == "base":
+        fresh = build_policy(context.recipe)
+        context.policy.load_masters({name: master.detach() for name, master in fresh.masters.items()})
+    else:
+        _load(context, stage.start)
+    # Other weights than the generator had, so another version.
+    context.weight_version += 1
+    context.generator.update_weights(context.weight_version, context.policy.named_tensors)
+
+
+def _load(context: RunContext, name: str) -> None:
+    checkpoint = newest_checkpoint(context.folder.checkpoints(name))
+    if checkpoint is None:
+        raise InvalidInputError(
+            f"{context.folder.checkpoints(name)}: the checkpoint of stage {name!r} is gone; run that stage again"
+        )
+    saved = Policy.load(checkpoint / "model")
+    check_same_tokenizer(saved.tokenizer, context.policy.tokenizer, checkpoint / "model")
+    context.policy.load_masters({key: master.detach() for key, master in saved.masters.items()})
