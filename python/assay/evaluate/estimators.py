@@ -58,44 +58,79 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     return 1.0 - math.prod(1.0 - k / i for i in range(n - correct + 1, n + 1))
 
 
-def consensus(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> str | None:
-    """The answer most samples agree on.
+def clusters(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> dict[str, str]:
+    """Which answers are one answer: every distinct text with the first text of its cluster.
 
-    Answers that `same` calls equal count as one, so `1/2` and `0.5` vote together. A sample without an answer has no
-    vote. Of clusters of one size the one that came first wins, so that the result depends on nothing else.
+    Two texts that `same` calls equal, in either order, belong together, and so do texts linked through others: what
+    `same` says need not be transitive (`0.333` and `1/3`, `1/3` and `0.3333`), the clusters are, and they do not depend
+    on the order in which pairs are compared. A text that `same` cannot settle against any other is a cluster of its own.
+
+    Args:
+        answers: the answers of one problem, in sampling order; `None` is no answer and has no cluster.
+        same: whether two answers are surely the same; called on distinct texts only.
+    """
+    texts = list(dict.fromkeys(answer for answer in answers if answer is not None))
+    parent = list(range(len(texts)))
+
+    def root(position: int) -> int:
+        while parent[position] != position:
+            position = parent[position]
+        return position
+
+    for later, text in enumerate(texts):
+        for earlier in range(later):
+            first, second = root(earlier), root(later)
+            if first != second and (same(texts[earlier], text) or same(text, texts[earlier])):
+                # The earlier root stays, so that a cluster is named by its first text.
+                parent[max(first, second)] = min(first, second)
+    return {text: texts[root(position)] for position, text in enumerate(texts)}
+
+
+def consensus(answers: Sequence[str | None], homes: dict[str, str]) -> str | None:
+    """The cluster most samples voted for.
+
+    A sample without an answer has no vote. Of clusters with the same number of votes the one that got its first vote
+    first wins, so that the result depends on nothing but the samples.
 
     Args:
         answers: the answers of one problem, in sampling order.
-        same: whether two answers are the same; called on distinct texts only.
+        homes: their clusters, from `clusters`.
 
     Returns:
-        The first answer of the largest cluster, or `None` if no sample has an answer.
+        The first text of the winning cluster, or `None` if no sample has an answer.
     """
     votes: dict[str, int] = {}
     for answer in answers:
         if answer is not None:
-            votes[answer] = votes.get(answer, 0) + 1
-    clusters: dict[str, int] = {}
-    for text, count in votes.items():
-        home = next((first for first in clusters if same(first, text)), text)
-        clusters[home] = clusters.get(home, 0) + count
-    return max(clusters, key=lambda text: clusters[text]) if clusters else None
+            votes[homes[answer]] = votes.get(homes[answer], 0) + 1
+    return max(votes, key=lambda home: votes[home]) if votes else None
 
 
 def consensus_at_k(
-    answers: Sequence[str | None],
-    k: int,
-    *,
-    same: Callable[[str, str], bool],
-    is_right: Callable[[str], bool],
-) -> float:
+    answers: Sequence[str | None], k: int, *, homes: dict[str, str], right: dict[str, bool]
+) -> float | None:
     """How often the majority of k samples is right: the mean over disjoint blocks of k in sampling order.
+
+    Args:
+        answers: the answers of one problem, in sampling order.
+        k: samples that vote.
+        homes: the clusters of the answers, from `clusters`.
+        right: whether a cluster is right, by its first text; a cluster that could not be judged is not in it.
+
+    Returns:
+        The share of blocks whose winner is right; a block without any answer is wrong. `None` if the winner of every
+        block could not be judged; such blocks are left out, as neither right nor wrong.
 
     Raises:
         InvalidInputError: fewer than k samples.
     """
     if not 1 <= k <= len(answers):
         raise InvalidInputError(f"cons@{k} needs at least {k} samples of each problem; there are {len(answers)}")
-    blocks = [answers[start : start + k] for start in range(0, len(answers) - k + 1, k)]
-    winners = [consensus(block, same) for block in blocks]
-    return sum(winner is not None and is_right(winner) for winner in winners) / len(blocks)
+    verdicts: list[bool] = []
+    for start in range(0, len(answers) - k + 1, k):
+        winner = consensus(answers[start : start + k], homes)
+        if winner is None:
+            verdicts.append(False)
+        elif winner in right:
+            verdicts.append(right[winner])
+    return sum(verdicts) / len(verdicts) if verdicts else None

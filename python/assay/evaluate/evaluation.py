@@ -1,22 +1,20 @@
-"""Sampling a model on problems and judging what comes back."""
+"""Judged samples, and what they say about a model."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.data import prompt_text
-from assay.errors import InvalidInputError
-from assay.evaluate.estimators import Estimate, consensus_at_k, mean_over_problems, pass_at_k
+from assay.evaluate.estimators import Estimate, clusters, consensus_at_k, mean_over_problems, pass_at_k
 from assay.rewards import verify
 from assay.scores import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from assay.data import Task
-    from assay.rollout.types import Generator, RolloutGroup, SamplingParams, TokenIds
     from assay.scores import Scores
 
 
@@ -25,18 +23,6 @@ class TextScorer(Protocol):
 
     def score(self, completions: Sequence[str], references: Sequence[str | None]) -> Scores:
         """Scores completions against references."""
-        ...
-
-
-class Codec(Protocol):
-    """Between the words of a task and the tokens of a model."""
-
-    def encode(self, task: Task) -> TokenIds:
-        """The prompt as token ids, template included."""
-        ...
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """A completion as text, without its stop token."""
         ...
 
 
@@ -66,13 +52,35 @@ class Sample:
     length: int
     finish_reason: str
 
+    def row(self, stage: str, task: Task) -> dict[str, Any]:
+        """The sample as a line of `samples.jsonl`: all that is needed to judge it again, and what a report shows."""
+        value = None if self.correct is None else float(self.correct)
+        return {
+            "stage": stage,
+            "step": 0,
+            "group_id": self.problem,
+            "index": self.index,
+            "id": task.id,
+            "prompt": prompt_text(task.prompt),
+            "completion": self.completion,
+            "answer": self.answer,
+            "reference": task.reference,
+            "correct": self.correct,
+            "total": value,
+            "components": {"accuracy": value},
+            "status": str(self.status),
+            "reason": self.reason,
+            "length": self.length,
+            "finish_reason": self.finish_reason,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """All samples of an evaluation, and what they say.
 
     Attributes:
-        tasks: the problems.
+        problems: how many problems were put.
         samples: ordered by problem, then index.
         accuracy: pass@1: the mean over problems of the share of right samples.
         pass_at: unbiased pass@k by k.
@@ -80,9 +88,11 @@ class Evaluation:
         unjudged: samples that could not be judged; they are left out of every mean, not counted as wrong.
         thinks_ratio: share of samples with something inside a closed think block.
         length_mean: mean tokens of a completion.
+        clipped_ratio: share of samples cut off at the longest completion allowed.
+        clean: pass@1 on the problems that share nothing with the training data; `None` if that was not checked.
     """
 
-    tasks: Sequence[Task]
+    problems: int
     samples: list[Sample]
     accuracy: Estimate
     pass_at: dict[int, Estimate]
@@ -90,6 +100,8 @@ class Evaluation:
     unjudged: int
     thinks_ratio: float
     length_mean: float
+    clipped_ratio: float
+    clean: Estimate | None = None
 
     def metrics(self) -> dict[str, float]:
         """The same as flat numbers under the names of `metrics.jsonl`; what is not finite is left out."""
@@ -98,6 +110,7 @@ class Evaluation:
             "eval/accuracy_se": self.accuracy.error,
             "eval/thinks_ratio": self.thinks_ratio,
             "eval/length_mean": self.length_mean,
+            "eval/clipped_ratio": self.clipped_ratio,
             "eval/n": float(self.accuracy.problems),
             "eval/samples": float(len(self.samples)),
             "eval/unjudged": float(self.unjudged),
@@ -106,155 +119,98 @@ class Evaluation:
             for k, estimate in table.items():
                 found[f"eval/{name}@{k}"] = estimate.value
                 found[f"eval/{name}@{k}_se"] = estimate.error
+        if self.clean is not None:
+            found["eval/accuracy_clean"] = self.clean.value
+            found["eval/accuracy_clean_se"] = self.clean.error
+            found["eval/n_clean"] = float(self.clean.problems)
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One JSON-ready object a sample, with its prompt and reference."""
-        return [
-            {
-                "id": self.tasks[sample.problem].id,
-                "index": sample.index,
-                "prompt": prompt_text(self.tasks[sample.problem].prompt),
-                "completion": sample.completion,
-                "answer": sample.answer,
-                "reference": self.tasks[sample.problem].reference,
-                "correct": sample.correct,
-                "status": str(sample.status),
-                "reason": sample.reason,
-                "length": sample.length,
-                "finish_reason": sample.finish_reason,
-            }
-            for sample in self.samples
-        ]
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How to sample.
-
-    Attributes:
-        sampling: temperature, top-p and length of one completion.
-        samples: completions of each problem, at least 1.
-        seed: the same seed, problems and weights give the same samples.
-        batch: problems sent to the generator at once.
-        ks: the k of pass@k and cons@k; each at most `samples`.
-    """
-
-    sampling: SamplingParams
-    samples: int = 4
-    seed: int = 0
-    batch: int = 256
-    ks: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuses counts that contradict each other."""
-        if self.samples < 1 or self.batch < 1:
-            raise InvalidInputError(f"samples is {self.samples} and batch {self.batch}: give at least 1")
-        for k in self.ks:
-            if not 1 <= k <= self.samples:
-                raise InvalidInputError(
-                    f"k = {k} needs at least {k} samples of each problem; samples is {self.samples}"
-                )
-
-
-def evaluate(
-    generator: Generator,
-    tasks: Sequence[Task],
-    codec: Codec,
-    scorer: TextScorer,
-    plan: Plan,
+def summarise(
+    samples: Sequence[Sample],
     *,
-    progress: Callable[[int], None] | None = None,
+    problems: int,
+    ks: Sequence[int] = (),
+    kind: str = "auto",
+    contaminated: frozenset[int] | None = None,
 ) -> Evaluation:
-    """Samples every problem and judges the samples.
+    """The estimates that judged samples give.
+
+    pass@k needs k judged samples of a problem and cons@k needs k samples; a problem with fewer is left out of that k,
+    and so is one whose consensus could not be judged.
 
     Args:
-        generator: completes the prompts.
-        tasks: the problems, at least one.
-        codec: encodes prompts and decodes completions.
-        scorer: judges; its first component says right (1) or wrong.
-        plan: how to sample.
-        progress: called after each batch with the number of problems finished.
-
-    Raises:
-        InvalidInputError: no task.
-        UnavailableError: the generator or a remote scorer cannot be reached.
+        samples: in any order.
+        problems: how many problems were put.
+        ks: the k of pass@k and cons@k.
+        kind: what sort of answer the references are; consensus compares answers as that.
+        contaminated: positions of the problems that stand in the training data, if that was checked.
     """
-    if not tasks:
-        raise InvalidInputError("eval: there is no problem to evaluate on")
-    samples: list[Sample] = []
-    for start in range(0, len(tasks), plan.batch):
-        part = tasks[start : start + plan.batch]
-        groups = generator.generate(
-            [codec.encode(task) for task in part],
-            group_size=plan.samples,
-            sampling=plan.sampling,
-            seed=plan.seed,
-            first_group_id=start,
+    ordered = sorted(samples, key=lambda sample: (sample.problem, sample.index))
+    everything: dict[int, list[Sample]] = {}
+    for sample in ordered:
+        everything.setdefault(sample.problem, []).append(sample)
+    judged = {problem: [s for s in members if s.correct is not None] for problem, members in everything.items()}
+    shares = {
+        problem: sum(bool(s.correct) for s in members) / len(members) for problem, members in judged.items() if members
+    }
+    pass_at = {
+        k: mean_over_problems(
+            [pass_at_k(len(own), sum(bool(s.correct) for s in own), k) for own in judged.values() if len(own) >= k]
         )
-        samples += _judge(sorted(groups, key=lambda group: group.group_id), tasks, codec, scorer)
-        if progress:
-            progress(min(start + plan.batch, len(tasks)))
-    return summarise(tasks, samples, ks=plan.ks)
-
-
-def summarise(tasks: Sequence[Task], samples: list[Sample], *, ks: Sequence[int] = ()) -> Evaluation:
-    """The estimates that judged samples give; problems with too few judged samples for a k are left out of that k."""
-    by_problem: dict[int, list[Sample]] = {}
-    for sample in samples:
-        if sample.correct is not None:
-            by_problem.setdefault(sample.problem, []).append(sample)
-    shares = [sum(bool(s.correct) for s in members) / len(members) for members in by_problem.values()]
-    pass_at: dict[int, Estimate] = {}
-    cons_at: dict[int, Estimate] = {}
-    for k in ks:
-        enough = [members for members in by_problem.values() if len(members) >= k]
-        right = [sum(bool(s.correct) for s in members) for members in enough]
-        pass_at[k] = mean_over_problems(
-            [pass_at_k(len(members), count, k) for members, count in zip(enough, right, strict=True)]
-        )
-        cons_at[k] = mean_over_problems([_consensus(members, k) for members in enough])
+        for k in ks
+    }
+    clean = None
+    if contaminated is not None:
+        clean = mean_over_problems([share for problem, share in shares.items() if problem not in contaminated])
     return Evaluation(
-        tasks=tasks,
-        samples=samples,
-        accuracy=mean_over_problems(shares),
+        problems=problems,
+        samples=ordered,
+        accuracy=mean_over_problems(list(shares.values())),
         pass_at=pass_at,
-        cons_at=cons_at,
-        unjudged=sum(sample.correct is None for sample in samples),
-        thinks_ratio=_mean([float(_thinks(sample.completion)) for sample in samples]),
-        length_mean=_mean([float(sample.length) for sample in samples]),
+        cons_at=_consensus(everything, ks, kind),
+        unjudged=sum(sample.correct is None for sample in ordered),
+        thinks_ratio=_mean([float(_thinks(sample.completion)) for sample in ordered]),
+        length_mean=_mean([float(sample.length) for sample in ordered]),
+        clipped_ratio=_mean([float(sample.finish_reason == "length") for sample in ordered]),
+        clean=clean,
     )
 
 
-def _judge(groups: Sequence[RolloutGroup], tasks: Sequence[Task], codec: Codec, scorer: TextScorer) -> list[Sample]:
-    rollouts = [rollout for group in groups for rollout in group.rollouts]
-    texts = [codec.decode(rollout.token_ids) for rollout in rollouts]
-    scores = scorer.score(texts, [tasks[rollout.group_id].reference for rollout in rollouts])
+def judge(samples: Sequence[Sample], references: Sequence[str | None], scorer: TextScorer) -> list[Sample]:
+    """Samples with the verdicts of a scorer, whose first component says right (1) or wrong, in place of their own."""
+    scores = scorer.score([sample.completion for sample in samples], references)
     values = next(iter(scores.components.values()))
     return [
-        Sample(
-            problem=rollout.group_id,
-            index=rollout.index,
-            completion=text,
+        replace(
+            sample,
             answer=scores.answers[position],
-            correct=None if scores.status[position] is not Status.SCORED else bool(values[position] == 1.0),
+            correct=bool(values[position] == 1.0) if scores.status[position] is Status.SCORED else None,
             status=scores.status[position],
             reason=scores.reasons[position],
-            length=len(rollout.token_ids),
-            finish_reason=rollout.finish_reason,
         )
-        for position, (rollout, text) in enumerate(zip(rollouts, texts, strict=True))
+        for position, sample in enumerate(samples)
     ]
 
 
-def _consensus(members: list[Sample], k: int) -> float:
-    verdicts = {sample.answer: bool(sample.correct) for sample in members}
-    return consensus_at_k(
-        [sample.answer for sample in members],
-        k,
-        same=lambda first, second: bool(verify(first, second)),
-        is_right=lambda answer: verdicts[answer],
-    )
+def _consensus(everything: Mapping[int, list[Sample]], ks: Sequence[int], kind: str) -> dict[int, Estimate]:
+    shares: dict[int, list[float]] = {k: [] for k in ks}
+    for members in everything.values():
+        usable = [k for k in ks if k <= len(members)]
+        # A problem of which nothing could be judged, such as one without a gold answer, is neither right nor wrong.
+        if not usable or all(sample.correct is None for sample in members):
+            continue
+        answers = [sample.answer for sample in members]
+        homes = clusters(answers, lambda first, second: bool(verify(first, second, kind=kind)))
+        right: dict[str, bool] = {}
+        for sample in members:
+            if sample.answer is not None and sample.correct is not None:
+                right.setdefault(homes[sample.answer], sample.correct)
+        for k in usable:
+            share = consensus_at_k(answers, k, homes=homes, right=right)
+            if share is not None:
+                shares[k].append(share)
+    return {k: mean_over_problems(values) for k, values in shares.items()}
 
 
 def _thinks(completion: str) -> bool:

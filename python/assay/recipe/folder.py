@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import math
 import os
 from typing import TYPE_CHECKING, Any
 
+from assay._files import AppendLog, finite
 from assay.errors import InvalidInputError, UnavailableError
 
 if TYPE_CHECKING:
@@ -51,9 +50,8 @@ class RunFolder:
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._logs = {name: _Log(path / name) for name in _LOGS}
-            # Held until the process ends, however it ends, so a killed run never blocks its own resumption.
-            fcntl.flock(self._logs["metrics.jsonl"].file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._logs = {name: AppendLog(path / name) for name in _LOGS}
+            self._logs["metrics.jsonl"].lock()
             if not resume:
                 write_whole(recipe, recipe_text)
         except BlockingIOError as error:
@@ -107,7 +105,7 @@ class RunFolder:
         Raises:
             UnavailableError: The disk is full.
         """
-        write_whole(self.path / "summary.json", json.dumps(_finite(summary), indent=2) + "\n")
+        write_whole(self.path / "summary.json", json.dumps(finite(summary), indent=2) + "\n")
 
     def close(self) -> None:
         """Closes the files."""
@@ -115,43 +113,6 @@ class RunFolder:
             log.close()
         if self._board is not None:
             self._board.close()
-
-
-class _Log:
-    """A file of JSON lines that only ever ends at the end of a line."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._length = os.lseek(self.file, 0, os.SEEK_END)
-
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        text = "".join(json.dumps(_finite(row), ensure_ascii=False) + "\n" for row in rows)
-        # A lone surrogate in a decoded completion is the model's doing and must not stop the run.
-        data = text.encode("utf-8", "backslashreplace")
-        try:
-            written = 0
-            while written < len(data):
-                written += os.pwrite(self.file, data[written:], self._length + written)
-        except OSError as error:
-            os.ftruncate(self.file, self._length)
-            raise UnavailableError(
-                f"{self._path}: cannot be written ({error.strerror}); free some space, then go on with --resume"
-            ) from error
-        self._length += len(data)
-
-    def flush(self) -> int:
-        os.fsync(self.file)
-        return self._length
-
-    def cut(self, length: int) -> None:
-        if length > self._length:
-            raise InvalidInputError(f"{self._path}: is shorter than at the last checkpoint; the run cannot be resumed")
-        os.ftruncate(self.file, length)
-        self._length = length
-
-    def close(self) -> None:
-        os.close(self.file)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -170,17 +131,6 @@ def write_whole(path: Path, text: str) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise UnavailableError(f"{path}: cannot be written ({error.strerror}); free some space") from error
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: a number that is none is null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def _holds_a_run(path: Path) -> bool:

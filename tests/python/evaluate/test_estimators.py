@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import assay
 from assay.errors import InvalidInputError
-from assay.evaluate import consensus, consensus_at_k, mean_over_problems, pass_at_k
+from assay.evaluate import clusters, consensus, consensus_at_k, mean_over_problems, pass_at_k
 
 
 @pytest.mark.parametrize("n", range(1, 8))
@@ -61,13 +61,48 @@ def same(first: str, second: str) -> bool:
     ],
 )
 def test_consensus_clusters_by_value(answers: list[str | None], winner: str | None) -> None:
-    assert consensus(answers, same) == winner
+    assert consensus(answers, clusters(answers, same)) == winner
+
+
+def near(first: str, second: str) -> bool:
+    """Not transitive, and not symmetric: a number is the same as one that is larger by 1."""
+    return int(second) - int(first) == 1
+
+
+@given(st.permutations(["1", "2", "3", "7", "8", "20"]))
+def test_clusters_are_the_transitive_closure_whatever_the_order(texts: list[str]) -> None:
+    homes = clusters(texts, near)
+    found = {frozenset(text for text in texts if homes[text] == home) for home in homes.values()}
+    assert found == {frozenset("123"), frozenset("78"), frozenset({"20"})}
+    # Every cluster is named by its first text.
+    assert all(home == next(text for text in texts if homes[text] == home) for home in set(homes.values()))
+
+
+@given(st.lists(st.sampled_from(["1/2", "0.5", "50\\%", "2", "x+1", "1+x", "y", None]), max_size=8))
+def test_clusters_group_equal_answers_of_the_verifier(answers: list[str | None]) -> None:
+    homes = clusters(answers, same)
+    assert set(homes) == {answer for answer in answers if answer is not None}
+    for first, second in itertools.combinations(homes, 2):
+        if same(first, second):
+            assert homes[first] == homes[second]
+
+
+def test_an_answer_that_cannot_be_settled_is_its_own_class() -> None:
+    def undecided(_first: str, _second: str) -> bool:
+        return False
+
+    assert clusters(["a", "b", "a", None], undecided) == {"a": "a", "b": "b"}
 
 
 def test_consensus_at_k_uses_disjoint_blocks() -> None:
     answers = ["1", "2", "2", "1", "1", "2", "9"]
     right = {"1": True, "2": False, "9": True}
+    homes = clusters(answers, same)
     # Blocks (1, 2, 2) and (1, 1, 2); the seventh sample belongs to none.
-    assert consensus_at_k(answers, 3, same=same, is_right=right.__getitem__) == 0.5
+    assert consensus_at_k(answers, 3, homes=homes, right=right) == 0.5
+    # A winner that could not be judged is neither right nor wrong: its block is left out.
+    assert consensus_at_k(answers, 3, homes=homes, right={"1": True}) == 1.0
+    assert consensus_at_k(answers, 3, homes=homes, right={}) is None
+    assert consensus_at_k([None, None], 2, homes={}, right={}) == 0.0
     with pytest.raises(InvalidInputError, match="cons@8 needs at least 8"):
-        consensus_at_k(answers, 8, same=same, is_right=right.__getitem__)
+        consensus_at_k(answers, 8, homes=homes, right=right)
