@@ -2,16 +2,13 @@
 
     python benches/python/sglang_real.py --python SGLANG_VENV/bin/python [--model FOLDER] [--paths shared_memory disk ...]
 
-Without ``--model`` it writes a tiny random Llama. SGLang's CPU path imports ``sgl_kernel``, which has no CPU wheel; if
-that package is missing in the server's environment, a stub is put on its path whose functions raise when they are
-called (none is: every layer takes SGLang's torch-native path).
+Without ``--model`` it writes a tiny random Llama.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import tempfile
 import threading
 import time
@@ -30,14 +27,6 @@ from assay.rollout.sglang.client import SGLangClient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STUB = """
-class _Missing:
-    def __init__(self, name): self.__name__ = name
-    def __call__(self, *args, **kwargs): raise NotImplementedError(self.__name__)
-def __getattr__(name):
-    if name.startswith("__"): raise AttributeError(name)
-    return _Missing(name)
-"""
 TOLERANCE = 1e-3
 
 
@@ -80,8 +69,7 @@ class Trial:
                 dtype="float32",
                 python=arguments.python,
                 arguments=tuple(arguments_of_server),
-                environment={"PYTHONPATH": kernels(arguments.python, folder), "OMP_NUM_THREADS": "1"}
-                | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
+                environment={"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
                 log_directory=arguments.log_directory or folder,
             )
         )
@@ -248,17 +236,6 @@ def tiny_model(folder: Path) -> Path:
     torch.manual_seed(0)
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
-
-
-def kernels(python: str, folder: Path) -> str:
-    """A folder for the server's PYTHONPATH: with the stub if its environment has no ``sgl_kernel``."""
-    place = folder / "kernels"
-    place.mkdir()
-    probe = "import importlib.util, sys; sys.exit(importlib.util.find_spec('sgl_kernel') is None)"
-    if subprocess.run([python, "-c", probe], check=False).returncode:
-        (place / "sgl_kernel").mkdir()
-        (place / "sgl_kernel" / "__init__.py").write_text(STUB)
-    return str(place)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from assay.commands.bench import bench
 from assay.commands.convert import convert
 from assay.commands.evaluate import evaluate
 from assay.commands.report import report
+from assay.commands.rollout_server import rollout_server
 from assay.commands.score import score
 from assay.commands.serve import serve
 from assay.commands.train import train
@@ -45,6 +46,7 @@ app.command(context_settings={"ignore_unknown_options": True})(verify)
 app.command()(extract)
 app.command()(score)
 app.command()(serve)
+app.command("rollout-server")(rollout_server)
 app.command()(train)
 app.command("eval")(evaluate)
 app.command()(report)

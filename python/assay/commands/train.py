@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # What a run writes. Nothing else in a folder is ever removed.
 RUN_FILES = ("recipe.toml", "metrics.jsonl", "samples.jsonl", "summary.json")
-RUN_FOLDERS = ("checkpoints", "stages", "datasets", "tensorboard", "tokenizer", "model", "report")
+RUN_FOLDERS = ("checkpoints", "stages", "datasets", "tensorboard", "tokenizer", "model", "report", "generator")
 
 
 def train(

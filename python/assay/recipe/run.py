@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from assay.recipe.context import RunContext, load_problems
 from assay.recipe.dataset import load_data
 from assay.recipe.evaluate import run_eval
 from assay.recipe.folder import RunFolder
+from assay.recipe.generation import open_generator
 from assay.recipe.grpo import run_grpo
 from assay.recipe.interrupt import Interrupt
 from assay.recipe.model import build_policy
@@ -27,7 +28,6 @@ from assay.recipe.start import restore_weights
 from assay.recipe.tokenizer import tokenizer_json
 from assay.recipe.toml import dump_recipe
 from assay.recipe.training import Interrupted
-from assay.rollout import LocalGenerator
 
 
 def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = False) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
     Raises:
         InvalidSpecError: The reward spec is not valid.
         InvalidInputError: A file, row or setting is not as it should be; the message says which.
-        UnavailableError: The disk is full, or a reward server does not answer.
+        UnavailableError: The disk is full, or a reward server or an SGLang server does not answer.
         KeyboardInterrupt: Ctrl-C; the step in hand is checkpointed and the summary written.
     """
     hide_progress_bars()
@@ -59,10 +59,9 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
     path = Path(out or Path("runs") / recipe.name)
     board = Board(path) if recipe.tensorboard else None
     folder = RunFolder(path, dump_recipe(recipe), resume=resume, board=board)
-    with Interrupt() as interrupt:
-        try:
-            generator = LocalGenerator(policy.model, token_budget=recipe.runtime.token_budget, shares_weights=True)
-            tokenizer_json(policy.tokenizer, folder.path / "tokenizer")
+    with Interrupt() as interrupt, closing(folder):
+        tokenizer_json(policy.tokenizer, folder.path / "tokenizer")
+        with closing(open_generator(recipe, policy, folder.path)) as generator:
             context = RunContext(recipe, folder, policy, generator, problems, interrupt)
             start, checkpoint = resume_point(context) if resume else (0, None)
             restore_weights(context, recipe.stage[:start])
@@ -77,10 +76,8 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
                 if isinstance(error, Interrupted):
                     raise KeyboardInterrupt from None
                 raise
-            summary = _summary(context)
-            folder.write_summary(summary)
-        finally:
-            folder.close()
+        summary = _summary(context)
+        folder.write_summary(summary)
     return summary
 
 

@@ -11,7 +11,7 @@ from assay.data.config import Files
 from assay.data.strict import check, suggestion
 from assay.errors import InvalidInputError, InvalidSpecError
 from assay.recipe.scale import apply_scale
-from assay.recipe.schema import FolderModel, GgufModel, MixtureConfig, Recipe
+from assay.recipe.schema import FolderModel, GgufModel, MixtureConfig, Recipe, SGLangGeneration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +118,18 @@ def _absolute(recipe: Recipe, base: Path) -> Recipe:
             return config.model_copy(update={"path": str(base / Path(config.path).expanduser())})
         return config
 
+    def generator(config: Any) -> Any:
+        if not isinstance(config, SGLangGeneration):
+            return config
+        changes: dict[str, object] = {}
+        if config.sync.directory is not None:
+            directory = str(base / Path(config.sync.directory).expanduser())
+            changes["sync"] = config.sync.model_copy(update={"directory": directory})
+        if config.launch is not None and "/" in (config.launch.python or ""):
+            python = str(base / Path(str(config.launch.python)).expanduser())
+            changes["launch"] = config.launch.model_copy(update={"python": python})
+        return config.model_copy(update=changes)
+
     def stage(config: Any) -> Any:
         # A stage may have a model of its own: a teacher, a student, a reward model to start from.
         own = {key: model(getattr(config, key)) for key in ("model", "student") if hasattr(config, key)}
@@ -126,6 +138,7 @@ def _absolute(recipe: Recipe, base: Path) -> Recipe:
     return recipe.model_copy(
         update={
             "data": data(recipe.data),
+            "generator": generator(recipe.generator),
             "model": model(recipe.model),
             "scorer": scorer(recipe.scorer),
             "stage": [stage(each) for each in recipe.stage],

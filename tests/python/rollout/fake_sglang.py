@@ -393,6 +393,17 @@ def handler(fake):
     return Handler
 
 
+def install(site):
+    """Makes ``python -m sglang.launch_server`` start the fake for whoever has ``site`` on its path."""
+    package = site / "sglang"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "launch_server.py").write_text(
+        f"import runpy, sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"runpy.run_path({__file__!r}, run_name='__main__')\n"
+    )
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model-path", required=True)

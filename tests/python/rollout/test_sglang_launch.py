@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,19 +14,13 @@ from assay.errors import InvalidInputError, UnavailableError
 from assay.rollout import SamplingParams, SGLangGenerator
 from assay.rollout.sglang import LaunchOptions, LocalServer
 
-FAKE = Path(__file__).with_name("fake_sglang.py")
 PROMPTS = [np.array(ids, dtype=np.uint32) for ids in ([5, 9, 3], [7])]
 
 
 @pytest.fixture
-def options(tmp_path, model_path):
+def options(tmp_path, model_path, fake_module):
     """Options that start the fake as ``python -m sglang.launch_server``."""
-    package = tmp_path / "site" / "sglang"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "launch_server.py").write_text(
-        f"import runpy, sys\nsys.path.insert(0, {str(FAKE.parent)!r})\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
-    )
+    fake_module.install(tmp_path / "site")
 
     def make(**changes):
         return LaunchOptions(
@@ -67,6 +60,29 @@ def test_the_command(options):
 def test_options_are_checked(options, changes, words):
     with pytest.raises(InvalidInputError, match=words):
         options(**changes)
+
+
+def test_without_sglang_it_says_what_to_install_where(model_path, tmp_path):
+    with pytest.raises(
+        UnavailableError, match=r"has no sglang: run `.*python.* -m pip install sglang`, or name the interp"
+    ):
+        LocalServer(LaunchOptions(model_path=str(model_path)))
+    with pytest.raises(UnavailableError, match="cannot be run as a Python interpreter"):
+        LocalServer(LaunchOptions(model_path=str(model_path), python=str(tmp_path / "nowhere")))
+    with pytest.raises(UnavailableError, match="not a Python interpreter that works"):
+        LocalServer(LaunchOptions(model_path=str(model_path), python="/bin/false"))
+
+
+def test_a_cpu_server_gets_kernels_that_refuse_to_run(options, tmp_path):
+    code = "import sgl_kernel; from sgl_kernel import rms_norm; print(sgl_kernel.__file__); rms_norm(1)"
+    (tmp_path / "site" / "sglang" / "launch_server.py").write_text(code)
+    server = LocalServer(options(device="cpu", max_restarts=0))
+    with pytest.raises(UnavailableError, match=r"NotImplementedError: sgl_kernel\.rms_norm has no CPU build"):
+        server.wait_ready(60)
+    (tmp_path / "site" / "sgl_kernel.py").write_text("def rms_norm(x): print('the real one')")
+    server = LocalServer(options(device="cpu", max_restarts=0))
+    with pytest.raises(UnavailableError, match="the real one"):
+        server.wait_ready(60)
 
 
 def test_up_back_and_down(options, fake_module):
@@ -135,17 +151,3 @@ sys.stdin.read()
     os.kill(launcher.pid, signal.SIGKILL)
     launcher.communicate()
     assert group_is_gone(group)
-
-
-def test_serve_announces_and_ends_on_interrupt(options, tmp_path):
-    code = f"""
-from pathlib import Path
-from assay.rollout.sglang import LaunchOptions, serve
-serve(LaunchOptions(model_path="m", environment={dict(options().environment)!r}, log_directory=Path({str(tmp_path)!r})))
-"""
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
-    assert line.startswith("sglang serves m at http://127.0.0.1:")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive, Share
 from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
 from assay.recipe.schema.evaluate import EvalStage
+from assay.recipe.schema.generator import GeneratorConfig, LaunchConfig, LocalGeneration, SGLangGeneration, SyncConfig
 from assay.recipe.schema.grpo import GrpoStage
 from assay.recipe.schema.model import FolderModel, GgufModel, ModelBase, ModelConfig, TinyModel
 from assay.recipe.schema.recipe import AnyStage, Recipe
@@ -20,8 +21,11 @@ __all__ = [
     "Count",
     "EvalStage",
     "FolderModel",
+    "GeneratorConfig",
     "GgufModel",
     "GrpoStage",
+    "LaunchConfig",
+    "LocalGeneration",
     "MixtureConfig",
     "ModelBase",
     "ModelConfig",
@@ -31,12 +35,14 @@ __all__ = [
     "PreferenceReward",
     "Recipe",
     "RuntimeConfig",
+    "SGLangGeneration",
     "Sampling",
     "ScorerConfig",
     "SftStage",
     "Share",
     "Stage",
     "StageOutputConfig",
+    "SyncConfig",
     "TinyModel",
     "Training",
 ]

@@ -11,6 +11,7 @@ from assay.data import StrictModel
 from assay.recipe.schema.base import Count, Name
 from assay.recipe.schema.data import AnyData
 from assay.recipe.schema.evaluate import EvalStage
+from assay.recipe.schema.generator import GeneratorConfig, LocalGeneration
 from assay.recipe.schema.grpo import GrpoStage
 from assay.recipe.schema.model import ModelConfig
 from assay.recipe.schema.references import RESERVED, check_references
@@ -36,6 +37,8 @@ class Recipe(StrictModel):
     """Training and held-out problems."""
     scorer: ScorerConfig
     """The reward."""
+    generator: GeneratorConfig = LocalGeneration()
+    """Where completions come from."""
     runtime: RuntimeConfig = RuntimeConfig()
     """The machine."""
     tensorboard: bool = False

@@ -7,7 +7,7 @@ pushing weights imports torch; nothing imports sglang, which may live in an envi
 from __future__ import annotations
 
 from assay.rollout.sglang.generator import SGLangGenerator
-from assay.rollout.sglang.launch import LaunchOptions, LocalServer, serve
+from assay.rollout.sglang.launch import LaunchOptions, LocalServer, default_device, serve
 from assay.rollout.sglang.options import SyncOptions, SyncReport
 
-__all__ = ["LaunchOptions", "LocalServer", "SGLangGenerator", "SyncOptions", "SyncReport", "serve"]
+__all__ = ["LaunchOptions", "LocalServer", "SGLangGenerator", "SyncOptions", "SyncReport", "default_device", "serve"]

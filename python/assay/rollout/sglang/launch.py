@@ -22,7 +22,7 @@ from assay.errors import InvalidInputError, UnavailableError
 from assay.rollout.sglang.client import SGLangClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _POLL_S = 0.2
 _LOG_TAIL_BYTES = 2000
@@ -35,6 +35,17 @@ _CPU_ARGUMENTS = (
     *("--disable-overlap-schedule", "--sleep-on-idle"),
 )
 _CPU_ENVIRONMENT = {"SGLANG_USE_CPU_ENGINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+_KERNELS = Path(__file__).with_name("kernels")
+_PROBE = (
+    "from importlib.util import find_spec\n"
+    "print('sglang' if find_spec('sglang') else '-', 'kernels' if find_spec('sgl_kernel') else '-')"
+)
+_PROBE_TIMEOUT_S = 60.0
+
+
+def default_device() -> str:
+    """``"cuda"`` on a machine with an NVIDIA driver, else ``"cpu"``; asks no library."""
+    return "cuda" if Path("/proc/driver/nvidia/version").exists() else "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +109,14 @@ class LocalServer:
         url: Its address; the same over restarts.
         log: Its log file, appended to over restarts.
         restarts: How often it was started again.
+
+    Raises:
+        UnavailableError: The interpreter is not there, or has no ``sglang``.
     """
 
     def __init__(self, options: LaunchOptions) -> None:
         self.options = options
+        self._environment = _environment(options)
         port = options.port or _free_port(options.host)
         host = "127.0.0.1" if options.host == "0.0.0.0" else options.host  # noqa: S104 - compared, not bound
         self.url = f"http://{host}:{port}"
@@ -182,16 +197,14 @@ class LocalServer:
 
     def _start(self) -> subprocess.Popen[bytes]:
         guard = Path(__file__).with_name("guard.py")
-        defaults = _CPU_ENVIRONMENT if self.options.device == "cpu" else {}
         self._met = False
-        environment = {**os.environ, **defaults, **self.options.environment}
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the command is the operator's own
                 [sys.executable, "-I", str(guard), str(os.getpid()), *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=self._environment,
                 start_new_session=True,
             )
 
@@ -215,8 +228,12 @@ class LocalServer:
                 self._process = self._start()
 
 
-def serve(options: LaunchOptions, *, announce: bool = True) -> None:
-    """Launches a server, prints its address, and keeps it up until interrupted (Ctrl-C) or it died too often.
+def serve(options: LaunchOptions, announce: Callable[[LocalServer], None]) -> None:
+    """Launches a server and keeps it up until interrupted (Ctrl-C) or it died too often.
+
+    Args:
+        options: How to start it.
+        announce: Called once, when it is ready.
 
     Raises:
         UnavailableError: It did not come up, or died more than ``max_restarts`` times.
@@ -224,14 +241,45 @@ def serve(options: LaunchOptions, *, announce: bool = True) -> None:
     server = LocalServer(options)
     try:
         server.wait_ready()
-        if announce:
-            sys.stdout.write(f"sglang serves {options.model_path} at {server.url}; log in {server.log}\n")
-            sys.stdout.flush()
+        announce(server)
         while server.failure is None:
             time.sleep(_POLL_S)
         raise UnavailableError(server.failure)
     finally:
         server.close()
+
+
+def _environment(options: LaunchOptions) -> dict[str, str]:
+    """The server's variables, after looking whether its interpreter can start one at all.
+
+    Raises:
+        UnavailableError: It cannot; the message says what to install where.
+    """
+    defaults = _CPU_ENVIRONMENT if options.device == "cpu" else {}
+    environment = {**os.environ, **defaults, **options.environment}
+    try:
+        probe = subprocess.run(  # noqa: S603 - the interpreter is the operator's own
+            [options.python, "-c", _PROBE],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnavailableError(f"{options.python} cannot be run as a Python interpreter: {error}") from error
+    found = probe.stdout.split()
+    if not found:
+        raise UnavailableError(f"{options.python} is not a Python interpreter that works: {probe.stderr.strip()}")
+    if found[0] != "sglang":
+        raise UnavailableError(
+            f"{options.python} has no sglang: run `{options.python} -m pip install sglang`, or name the interpreter of an "
+            "environment that has it (python = ... under [generator.launch], --python of assay rollout-server)"
+        )
+    if options.device == "cpu" and found[1] != "kernels":
+        inherited = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{_KERNELS}{os.pathsep}{inherited}" if inherited else str(_KERNELS)
+    return environment
 
 
 def _free_port(host: str) -> int:

@@ -1,0 +1,123 @@
+"""The generator that a recipe's ``[generator]`` table describes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay._transformers import text_config
+from assay.errors import InvalidInputError
+from assay.learner.checkpoint import atomic_folder
+from assay.recipe.schema import FolderModel, LocalGeneration
+from assay.rollout import LocalGenerator, SGLangGenerator
+from assay.rollout.sglang import LaunchOptions, LocalServer, SyncOptions, default_device
+
+if TYPE_CHECKING:
+    from assay.learner.policy import Policy
+    from assay.recipe.schema import LaunchConfig, Recipe, SGLangGeneration, SyncConfig
+    from assay.rollout import Generator
+
+_MIB = 2**20
+
+
+def open_generator(recipe: Recipe, policy: Policy, folder: Path) -> Generator:
+    """Makes the generator of a run, which samples from the policy's weights as they are now.
+
+    Args:
+        recipe: The resolved recipe.
+        policy: The model in training.
+        folder: The run folder; launched servers keep the model they start from and their logs in ``generator/``.
+
+    Raises:
+        InvalidInputError: A setting does not fit the model or the environment.
+        UnavailableError: ``sglang`` is not there, a server does not come up, or it does not take the weights.
+    """
+    config = recipe.generator
+    if isinstance(config, LocalGeneration):
+        return LocalGenerator(policy.model, token_budget=recipe.runtime.token_budget, shares_weights=True)
+    generator = _sglang(config, recipe, policy, folder)
+    try:
+        # Whatever the servers hold, the first completion comes from the learner's weights; and a server whose weights
+        # cannot be made equal to the learner's is found before anything is trained.
+        generator.update_weights(0, policy.named_tensors)
+    except BaseException:
+        generator.close()
+        raise
+    return generator
+
+
+def _sglang(config: SGLangGeneration, recipe: Recipe, policy: Policy, folder: Path) -> SGLangGenerator:
+    api_key = None
+    if config.api_key_variable is not None:
+        api_key = os.environ.get(config.api_key_variable)
+        if not api_key:
+            raise InvalidInputError(f"generator.api_key_variable: {config.api_key_variable} is not set")
+    launched: list[LocalServer] = []
+    try:
+        if config.launch is not None:
+            _launch(config, config.launch, recipe, policy, folder / "generator", launched)
+        return SGLangGenerator(
+            launched or config.servers,
+            router=config.router,
+            api_key=api_key,
+            vocab_size=int(text_config(policy.model).vocab_size),
+            max_in_flight=config.max_in_flight,
+            max_retries=config.max_retries,
+            request_timeout_s=config.request_timeout_s,
+            ready_timeout_s=config.ready_timeout_s,
+            sync=_sync_options(config.sync),
+        )
+    except BaseException:
+        for server in launched:
+            server.close()
+        raise
+
+
+def _launch(
+    config: SGLangGeneration,
+    launch: LaunchConfig,
+    recipe: Recipe,
+    policy: Policy,
+    folder: Path,
+    launched: list[LocalServer],
+) -> None:
+
+    model = Path(recipe.model.path) if isinstance(recipe.model, FolderModel) else folder / "model"
+    if not model.is_dir():
+        with atomic_folder(model) as partial:
+            policy.export(partial)
+    device = default_device() if launch.device == "auto" else launch.device
+    for number in range(launch.servers):
+        first = launch.first_gpu + number * launch.tp_size
+        gpu = ("--base-gpu-id", str(first)) if device == "cuda" and first else ()
+        options = LaunchOptions(
+            model_path=str(model),
+            device=device,
+            dtype=recipe.model.compute_dtype if launch.dtype == "auto" else launch.dtype,
+            tp_size=launch.tp_size,
+            python=launch.python or sys.executable,
+            arguments=(*gpu, *launch.arguments),
+            environment=launch.environment,
+            log_directory=folder,
+            ready_timeout_s=config.ready_timeout_s,
+            max_restarts=launch.max_restarts,
+        )
+        launched.append(LocalServer(options))
+
+
+def _sync_options(config: SyncConfig) -> SyncOptions:
+
+    return SyncOptions(
+        path=config.path,
+        pause=config.pause,
+        bucket_bytes=config.bucket_mib * _MIB,
+        verify=config.verify,
+        keep=config.keep,
+        directory=None if config.directory is None else Path(config.directory),
+        backend=config.backend,
+        master_address=config.master_address,
+        master_port=config.master_port,
+        group_timeout_s=config.group_timeout_s,
+    )
