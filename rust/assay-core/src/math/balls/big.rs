@@ -44,11 +44,16 @@ impl Big {
             return Self::new(mantissa, exponent, radius);
         }
         let exponent = exponent + surplus as i64;
-        Self::new(
-            mantissa >> surplus,
-            exponent,
-            radius.add(Mag::power_of_two(exponent)),
-        )
+        // A power of ten is long and still exact in few bits.
+        let exact = mantissa
+            .trailing_zeros()
+            .is_some_and(|zeros| zeros >= surplus);
+        let cut = if exact {
+            Mag::ZERO
+        } else {
+            Mag::power_of_two(exponent)
+        };
+        Self::new(mantissa >> surplus, exponent, radius.add(cut))
     }
 
     /// An upper bound of the midpoint's magnitude.

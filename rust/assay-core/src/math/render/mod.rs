@@ -125,10 +125,15 @@ fn join(out: &mut String, parts: &[Value], separator: &str) {
 
 /// Round brackets; angle brackets where round ones would be an interval.
 fn tuple(out: &mut String, parts: &[Value]) {
-    let interval = matches!(parts, [Value::Expr(low), Value::Expr(high)] if is_infinite(low) || is_infinite(high));
-    out.push_str(if interval { "\\langle " } else { "(" });
+    // In round brackets an infinite end makes an interval, and one part is only a part.
+    let angled = match parts {
+        [_] => true,
+        [Value::Expr(low), Value::Expr(high)] => is_infinite(low) || is_infinite(high),
+        _ => false,
+    };
+    out.push_str(if angled { "\\langle " } else { "(" });
     join(out, parts, ", ");
-    out.push_str(if interval { " \\rangle" } else { ")" });
+    out.push_str(if angled { " \\rangle" } else { ")" });
 }
 
 fn is_infinite(expr: &Expr) -> bool {
