@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+# The learner's own attention implementation (`assay.learner.packed`); outside its packed forward it is sdpa.
+PACKED_ATTENTION = "assay_packed"
+
+
 def text_config(model: PreTrainedModel) -> Any:
     """The configuration of the decoder, also of a model that reads more than text."""
     return model.config.get_text_config(decoder=True)
@@ -30,7 +34,7 @@ def takes_prepared_masks(model: PreTrainedModel) -> bool:
 
     Any other model is given a padding mask, or none, and makes its own.
     """
-    sdpa = getattr(model.config, "_attn_implementation", None) == "sdpa"
+    sdpa = getattr(model.config, "_attn_implementation", None) in {"sdpa", PACKED_ATTENTION}
     return sdpa and attention_kinds(model) == {"full_attention"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # third, and the number of micro-batches grows with the logarithm of the spread only.
 _LIKE = 0.7
 
+Layout: TypeAlias = Literal["shared", "packed", "padded"]
+
 
 @dataclass(slots=True)
 class TrainSequence:
@@ -29,23 +31,36 @@ class TrainSequence:
         group_id: Completions of one group have the same prompt, which is then computed once for all of them.
         prompt_ids: ``uint32[prompt]``, not empty.
         token_ids: ``uint32[completion]``, not empty.
-        logprobs: ``float32[completion]`` under the weights that sampled it; only compared with the learner's own.
-        advantage: Of every token. NaN is refused; a completion without a reward has advantage 0.
+        logprobs: ``float32[completion]`` under the weights that sampled it, or ``None`` if the engine kept none.
+        advantage: Of every token, or ``float32[completion]``: of each. NaN is refused; a completion without a reward has
+            advantage 0.
+        weight_version: The oldest weights that sampled any of its tokens; ``None`` if versions are not kept.
+        masked: Left out of the loss and of its averages, as if it were not there (DAPO's overlong filtering).
     """
 
     group_id: int
     prompt_ids: NDArray[np.uint32]
     token_ids: NDArray[np.uint32]
     logprobs: NDArray[np.float32] | None
-    advantage: float
+    advantage: float | NDArray[np.float32]
+    weight_version: int | None = None
+    masked: bool = False
+
+    @property
+    def teaches(self) -> bool:
+        """Whether any token has an advantage."""
+        return bool(np.any(self.advantage != 0))
 
     def check(self, index: int) -> None:
         """Raises ``InvalidInputError`` when sequence ``index`` cannot be trained on."""
         if len(self.prompt_ids) == 0 or len(self.token_ids) == 0:
             msg = f"sequence {index} has an empty prompt or completion"
             raise InvalidInputError(msg)
-        if not np.isfinite(self.advantage):
+        if not np.all(np.isfinite(self.advantage)):
             msg = f"sequence {index} has advantage {self.advantage}: an unscored completion has advantage 0"
+            raise InvalidInputError(msg)
+        if np.ndim(self.advantage) and np.shape(self.advantage) != (len(self.token_ids),):
+            msg = f"sequence {index} has {np.size(self.advantage)} advantages for {len(self.token_ids)} tokens"
             raise InvalidInputError(msg)
         if self.logprobs is not None and len(self.logprobs) != len(self.token_ids):
             msg = f"sequence {index} has {len(self.logprobs)} log-probs for {len(self.token_ids)} tokens"
@@ -65,8 +80,19 @@ class Block:
     rows: list[int]
 
 
+def split_groups(sequences: Sequence[TrainSequence], parts: int) -> list[list[int]]:
+    """Cuts the step into ``parts`` mini-batches of about as many groups each, groups whole and in order.
+
+    Returns:
+        Indices into ``sequences``; with fewer groups than parts, some parts are empty.
+    """
+    groups = [list(members) for _, members in groupby(range(len(sequences)), key=lambda i: sequences[i].group_id)]
+    bounds = [len(groups) * part // parts for part in range(parts + 1)]
+    return [[row for group in groups[a:b] for row in group] for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
 def plan_micro_batches(
-    sequences: Sequence[TrainSequence], rows: Sequence[int], *, token_budget: int, share_prompts: bool
+    sequences: Sequence[TrainSequence], rows: Sequence[int], *, token_budget: int, layout: Layout
 ) -> list[list[Block]]:
     """Packs the completions at ``rows`` into micro-batches of at most ``token_budget`` tokens, padding included.
 
@@ -76,9 +102,15 @@ def plan_micro_batches(
         sequences: All sequences of the step.
         rows: Those to train on, completions of one group next to each other.
         token_budget: Tokens of one micro-batch. One completion with its prompt may exceed it, and then stands alone.
-        share_prompts: Whether a block's prompt is computed once (else once per completion).
+        layout: ``shared``: a block's prompt is computed once; ``padded``: once per completion; ``packed``: likewise, but
+            there is no padding to avoid.
     """
+    if layout == "packed":
+        lengths = [len(sequences[row].prompt_ids) + len(sequences[row].token_ids) for row in rows]
+        packed = assay.pack([min(length, token_budget) for length in lengths], token_budget)
+        return [[Block(sequences[rows[i]].prompt_ids, [rows[i]]) for i in sorted(members)] for members in packed]
     blocks: list[Block] = []
+    share_prompts = layout == "shared"
     for _, members in groupby(rows, key=lambda row: sequences[row].group_id):
         longest_first = sorted(members, key=lambda row: -len(sequences[row].token_ids))
         blocks += _split(sequences, longest_first, token_budget, share_prompts)

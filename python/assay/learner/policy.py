@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from assay._transformers import PACKED_ATTENTION
 from assay.errors import InvalidInputError
 from assay.learner.forward import (
     can_share_prompts,
@@ -17,14 +18,51 @@ from assay.learner.forward import (
     target_tokens,
 )
 from assay.learner.logprobs import token_logprobs
+from assay.learner.lora import LoraOptions, add_adapters, merged_state
+from assay.learner.packed import can_pack, hidden_of_packed_sequences
+from assay.learner.router import balancing_loss, has_router
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from assay.learner.batch import Block, TrainSequence
+    from assay.learner.batch import Block, Layout, TrainSequence
 
 ComputeDtype: TypeAlias = Literal["float32", "bfloat16"]
+
+
+class TokenOutputs(NamedTuple):
+    """What one forward over a micro-batch gives, completion token by completion token, row after row.
+
+    Attributes:
+        logprobs: ``float32[tokens]``, differentiable.
+        entropies: ``float32[tokens]`` in nats, differentiable.
+        router_loss: The load-balancing loss of the micro-batch, if it was asked for.
+    """
+
+    logprobs: Tensor
+    entropies: Tensor
+    router_loss: Tensor | None = None
+
+
+class PolicyOptions(NamedTuple):
+    """How a policy computes.
+
+    Attributes:
+        compute_dtype: What the forward and backward run in; the weights that are trained are float32 in both.
+        gradient_checkpointing: Recompute activations in the backward: less memory, about a third more work.
+        layout: ``shared`` computes the prompt of a group once, ``packed`` puts sequences end to end without padding,
+            ``padded`` works for every causal model. ``auto`` is the first of ``shared`` (``packed`` for a mixture of
+            experts, whose router must see no padding) that is exact for the model.
+        lora: Train low-rank adapters in the place of the weights.
+        compiled: Run the model's body through ``torch.compile``.
+    """
+
+    compute_dtype: ComputeDtype = "float32"
+    gradient_checkpointing: bool = False
+    layout: Layout | Literal["auto"] = "auto"
+    lora: LoraOptions | None = None
+    compiled: bool = False
 
 
 class Policy:
@@ -38,48 +76,45 @@ class Policy:
     Args:
         model: A transformers causal language model with float32 weights.
         tokenizer: Its tokenizer.
-        compute_dtype: What the forward and backward run in.
-        gradient_checkpointing: Recompute activations in the backward: less memory, about a third more work; prompts
-            are then computed once per completion.
+        options: How it computes.
+
+    Raises:
+        InvalidInputError: A layout that is not exact for this model, or adapters that it cannot have.
     """
 
     def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        *,
-        compute_dtype: ComputeDtype = "float32",
-        gradient_checkpointing: bool = False,
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: PolicyOptions | None = None
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
+        self.options = options = options or PolicyOptions()
+        if options.lora is not None:
+            add_adapters(model, options.lora)
         # Dropout would make the log-probs of the learner differ from those of the generator.
         model.eval()
-        if gradient_checkpointing:
+        if options.gradient_checkpointing:
             # Checkpointing is active in training mode only, so every dropout is set to zero instead.
             model.train()
             for module in model.modules():
                 if isinstance(module, nn.Dropout):
                     module.p = 0.0
-            model.gradient_checkpointing_enable()
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self.masters: dict[str, nn.Parameter] = {}
         for name, parameter in model.named_parameters():
-            self.masters[name] = parameter
-            if compute_dtype == "bfloat16":
-                self.masters[name] = _detach_master(parameter)
-        self._body = model.base_model
+            if parameter.requires_grad:
+                self.masters[name] = parameter
+            if options.compute_dtype == "bfloat16":
+                self._lower(name, parameter)
         self._head = _plain_head(model)
-        self._shares_prompts = can_share_prompts(model)
+        self.layout = _layout(model, options)
+        if self.layout == "packed":
+            model.set_attn_implementation(PACKED_ATTENTION)
+        self._body: Any = model.base_model
+        if options.compiled:
+            self._body = torch.compile(self._body, dynamic=True)
 
     @classmethod
-    def load(
-        cls,
-        path: Path | str,
-        *,
-        compute_dtype: ComputeDtype = "float32",
-        gradient_checkpointing: bool = False,
-        device: str = "cpu",
-    ) -> Policy:
+    def load(cls, path: Path | str, options: PolicyOptions | None = None, *, device: str = "cpu") -> Policy:
         """Loads a Hugging Face folder.
 
         Raises:
@@ -93,63 +128,80 @@ class Policy:
             msg = f"model.path {str(path)!r}: not a Hugging Face folder with a causal model and tokenizer ({reason})"
             raise InvalidInputError(msg) from error
         cast("nn.Module", model).to(device)
-        return cls(
-            model,
-            tokenizer,
-            compute_dtype=compute_dtype,
-            gradient_checkpointing=gradient_checkpointing,
-        )
+        return cls(model, tokenizer, options)
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.device
 
-    @property
-    def shares_prompts(self) -> bool:
-        """Whether training computes each prompt once per group."""
-        return self._shares_prompts
-
     def logprobs(
-        self, sequences: Sequence[TrainSequence], blocks: Sequence[Block], *, temperature: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        sequences: Sequence[TrainSequence],
+        blocks: Sequence[Block],
+        *,
+        temperature: float = 1.0,
+        router: bool = False,
+    ) -> TokenOutputs:
         """Log-probs and entropies of all completion tokens of a micro-batch.
 
         Args:
             sequences: All sequences of the step.
             blocks: Those of this micro-batch.
             temperature: Positive; what the tokens were sampled at.
+            router: Also the load-balancing loss of a mixture of experts.
 
-        Returns:
-            ``float32[tokens]`` log-probs (differentiable) and entropies (not), row after row.
+        Raises:
+            InvalidInputError: A router loss of a model without router outputs, or in a layout with padding.
         """
         targets = target_tokens(sequences, blocks, self.device)
-        if self._head is None:
-            return self._logprobs_of_whole_model(sequences, blocks, targets, temperature)
-        # Nothing is shared by blocks of one row, as in supervised fine-tuning.
-        shared = self._shares_prompts and any(len(block.rows) > 1 for block in blocks)
-        forward = hidden_with_shared_prompts if shared else hidden_of_full_sequences
-        hidden = forward(self._body, sequences, blocks, self.device)
-        return token_logprobs(hidden, self._head.weight, targets, temperature=temperature)
-
-    def _logprobs_of_whole_model(
-        self, sequences: Sequence[TrainSequence], blocks: Sequence[Block], targets: Tensor, temperature: float
-    ) -> tuple[Tensor, Tensor]:
-        """For models that do more to their logits than one product: holds all logits of a micro-batch."""
-        logits = hidden_of_full_sequences(_Logits(self.model), sequences, blocks, self.device).float() / temperature
-        table = torch.log_softmax(logits, dim=-1)
-        entropy = -(table.detach().exp() * table.detach()).sum(dim=-1)
-        return table.gather(-1, targets[:, None]).squeeze(-1), entropy
+        if router and not (self.layout == "packed" and has_router(self.model)):
+            msg = "the router loss needs a mixture-of-experts model that gives its router logits, and layout 'packed'"
+            raise InvalidInputError(msg)
+        body = self._body if self._head is not None else _Logits(self.model)
+        router_loss = None
+        if self.layout == "packed":
+            options = {"output_router_logits": True} if router else {}
+            output = hidden_of_packed_sequences(body, sequences, blocks, self.device, **options)
+            hidden: Tensor = output.last_hidden_state
+            router_loss = balancing_loss(self.model, output.router_logits) if router else None
+        else:
+            # Nothing is shared by blocks of one row, as in supervised fine-tuning.
+            shared = self.layout == "shared" and self._head is not None and any(len(block.rows) > 1 for block in blocks)
+            forward = hidden_with_shared_prompts if shared else hidden_of_full_sequences
+            hidden = forward(body, sequences, blocks, self.device)
+        if self._head is not None:
+            logprobs, entropies = token_logprobs(hidden, self._head.weight, targets, temperature=temperature)
+        else:
+            # Models that do more to their logits than one product: all logits of a micro-batch are held.
+            table = torch.log_softmax(hidden.float() / temperature, dim=-1)
+            entropies = -(table.exp() * table.clamp(min=torch.finfo(torch.float32).min)).sum(dim=-1)
+            logprobs = table.gather(-1, targets[:, None]).squeeze(-1)
+        return TokenOutputs(logprobs, entropies, router_loss)
 
     def publish(self) -> None:
         """Rounds the master weights into the model; nothing to do when they are the model's own."""
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
-                if self.masters[name] is not parameter:
-                    parameter.copy_(self.masters[name])
+                master = self.masters.get(name, parameter)
+                if master is not parameter:
+                    parameter.copy_(master)
+
+    def _lower(self, name: str, parameter: nn.Parameter) -> None:
+        """Lets the model compute in bfloat16; what is frozen has no master, so it is rounded once and for all."""
+        if parameter.requires_grad:
+            self.masters[name] = _detach_master(parameter)
+        else:
+            parameter.data = parameter.data.to(torch.bfloat16)
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yields what a generator needs: names as in the Hugging Face state dict, in the compute dtype."""
+        """Yields what a generator needs: names as in the Hugging Face state dict, in the compute dtype.
+
+        Adapters are merged into the weights they adapt.
+        """
+        if self.options.lora is not None:
+            yield from merged_state(self.model, dict(self.model.named_parameters())).items()
+            return
         for name, parameter in self.model.named_parameters():
             yield name, parameter.detach()
 
@@ -169,14 +221,20 @@ class Policy:
 
     def export(self, path: Path | str) -> None:
         """Writes a Hugging Face folder (config, float32 safetensors, tokenizer) that ``AutoModelForCausalLM`` loads."""
-        # By identity, because tied weights have several names in the state dict.
-        masters = {id(parameter): self.masters[name] for name, parameter in self.model.named_parameters()}
-        state = {
-            name: masters[id(tensor)].detach() if id(tensor) in masters else tensor.detach()
-            for name, tensor in self.model.state_dict(keep_vars=True).items()
-        }
-        self.model.save_pretrained(path, state_dict=state)
+        self.model.save_pretrained(path, state_dict=self.full_state())
         self.tokenizer.save_pretrained(path)
+
+    def full_state(self) -> dict[str, Tensor]:
+        """The float32 state dict that ``export`` writes, adapters merged."""
+        # By identity, because tied weights have several names in the state dict.
+        masters = {id(parameter): self.masters.get(name) for name, parameter in self.model.named_parameters()}
+        state: dict[str, Tensor] = {}
+        for name, tensor in self.model.state_dict(keep_vars=True).items():
+            master = masters.get(id(tensor))
+            state[name] = (tensor if master is None else master).detach()
+        if self.options.lora is None:
+            return state
+        return {name: tensor.float() for name, tensor in merged_state(self.model, state).items()}
 
 
 class _Logits(nn.Module):
@@ -193,6 +251,17 @@ class _Logits(nn.Module):
 class _Output:
     def __init__(self, last_hidden_state: Tensor) -> None:
         self.last_hidden_state = last_hidden_state
+
+
+def _layout(model: PreTrainedModel, options: PolicyOptions) -> Layout:
+    exact: dict[Layout, bool] = {"shared": can_share_prompts(model), "packed": can_pack(model), "padded": True}
+    if options.layout != "auto":
+        if not exact[options.layout]:
+            msg = f"model.layout {options.layout!r} is not exact for {type(model).__name__} as set up; use 'auto'"
+            raise InvalidInputError(msg)
+        return options.layout
+    order: tuple[Layout, ...] = ("packed", "shared", "padded") if has_router(model) else ("shared", "packed", "padded")
+    return next(layout for layout in order if exact[layout])
 
 
 def _detach_master(parameter: nn.Parameter) -> nn.Parameter:

@@ -1,70 +1,34 @@
-"""`Learner`: one optimizer step of GRPO or of supervised fine-tuning."""
+"""`Learner`: one step of GRPO or of supervised fine-tuning."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from assay.errors import InvalidInputError
-from assay.learner.batch import Block, TrainSequence, plan_micro_batches
-from assay.learner.loss import Aggregation, clipped_surrogate, k3_divergence, token_weights
+from assay.learner.batch import plan_micro_batches, split_groups
+from assay.learner.loss import token_weights, top_entropy_threshold
+from assay.learner.objective import Anchor, Pass, Sums, TokenData, anchor, is_stale, objective, token_data
 from assay.learner.optimizer import OptimizerConfig, learning_rate, make_optimizer
+from assay.learner.ranks import Alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
+    from assay.learner.batch import Block, TrainSequence
+    from assay.learner.config import GrpoConfig
     from assay.learner.policy import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class GrpoConfig:
-    """What the GRPO loss needs beside the optimizer.
-
-    Attributes:
-        clip_low: Clip width below ratio 1, in [0, 1].
-        clip_high: Clip width above ratio 1; larger than ``clip_low`` is DAPO's clip-higher.
-        kl_coefficient: Weight of the k3 divergence from the reference; 0 needs no reference.
-        aggregation: How tokens are averaged, see ``token_weights``.
-        constant_length: Divisor of ``aggregation = "constant"``, in tokens.
-        inner_epochs: Optimizer steps on the same rollouts (mu of DeepSeekMath algorithm 1).
-        temperature: What the tokens were sampled at; log-probs are taken at it.
-        token_budget: Tokens of one micro-batch, padding included.
-    """
-
-    clip_low: float = 0.2
-    clip_high: float = 0.2
-    kl_coefficient: float = 0.0
-    aggregation: Aggregation = "token_mean"
-    constant_length: int | None = None
-    inner_epochs: int = 1
-    temperature: float = 1.0
-    token_budget: int = 8192
-
-
-class _Sums:
-    """Per-token quantities added up over micro-batches, in float64 on the host."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-
-    def add(self, **values: Tensor | float) -> None:
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
-
-    def largest(self, name: str, value: Tensor) -> None:
-        self._sums[name] = max(self._sums.get(name, 0.0), float(value))
-
-    def __getitem__(self, name: str) -> float:
-        return self._sums.get(name, 0.0)
+    from assay.learner.ranks import Ranks
 
 
 class Learner:
-    """Trains a policy in one process.
+    """Trains a policy, in one process or, with ``ranks``, in several that call every method together.
 
     No weight depends on time or on a random state: a step is a function of the weights, the optimizer state and
     its batch.
@@ -73,74 +37,99 @@ class Learner:
         policy: What is trained.
         optimizer: AdamW and its schedule.
         reference: Frozen policy of the KL term; needed when ``kl_coefficient`` is not 0.
+        ranks: The processes that train together.
     """
 
-    def __init__(self, policy: Policy, optimizer: OptimizerConfig, *, reference: Policy | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        optimizer: OptimizerConfig,
+        *,
+        reference: Policy | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
         self.policy = policy
         self.reference = reference
+        self.ranks: Ranks = ranks or Alone()
         self.optimizer_config = optimizer
         self.optimizer = make_optimizer(policy.masters.values(), optimizer)
         self.steps_done = 0
 
-    def grpo_step(self, sequences: Sequence[TrainSequence], config: GrpoConfig) -> dict[str, float]:
-        """Takes ``inner_epochs`` optimizer steps on one batch of rollouts.
+    def grpo_step(
+        self, sequences: Sequence[TrainSequence], config: GrpoConfig, *, weight_version: int | None = None
+    ) -> dict[str, float]:
+        """Takes ``mini_batches * inner_epochs`` optimizer steps on one batch of rollouts.
 
         Completions with advantage 0 (groups without variance, unscored completions) have no gradient unless there is
-        a KL term, so they are left out of forward and backward; they still count in the averages. The first epoch
-        trains on the weights that sampled the tokens, so its ratio is 1 by definition and its own log-probs are the
-        old ones of later epochs: there is never a pass for old log-probs.
+        a KL or entropy term, so they are left out of forward and backward; they still count in the averages.
+
+        Old log-probs are those of the weights at the start of the step. The first pass over the first mini-batch finds
+        them on its way, so there is a pass of its own for them only when later mini-batches would be too late for it, or
+        when entropies are needed before the first update. What older weights sampled is never taken for on-policy, see
+        ``assay.learner.objective.anchor``.
 
         Args:
             sequences: The whole batch, completions of one group next to each other.
             config: The loss.
+            weight_version: Version of the weights in training; a sequence of another version is stale. ``None`` if
+                versions are not kept.
 
         Returns:
             ``loss``, ``grad_norm``, ``lr``, ``entropy`` (nats per token), ``kl`` (to the reference, per token),
-            ``clip_ratio/low``, ``clip_ratio/high`` (shares of tokens), ``sampling/logprob_diff_max`` (the
-            generator's log-probs against the learner's), ``train/tokens``, ``train/sequences``, ``train/micro_batches``,
-            ``timing_s/pack``.
+            ``clip_ratio/low``, ``clip_ratio/high`` (shares of tokens), ``sampling/*`` (sampler against learner: ``kl_k1``,
+            ``kl_k3``, ``ratio_max``, ``logprob_diff_max``, ``share_beyond``, ``correction_mean``, ``corrected_away``),
+            ``train/tokens``, ``train/sequences``, ``train/micro_batches``, ``train/updates``, ``train/stale_sequences``,
+            ``timing_s/pack``, ``timing_s/old_logprobs``.
 
         Raises:
-            InvalidInputError: The batch is empty or a sequence is not as documented.
+            InvalidInputError: The batch is empty, a sequence is not as documented, a stale one has no log-probs, there is
+                no reference for a KL term, or the gradient is not finite.
         """
-        _check(sequences)
+        _check(sequences, weight_version)
         if config.kl_coefficient and self.reference is None:
             msg = "kl_coefficient is not 0 but the learner has no reference policy"
             raise InvalidInputError(msg)
-        lengths = [len(sequence.token_ids) for sequence in sequences]
-        weights = token_weights(lengths, config.aggregation, constant_length=config.constant_length)
-        rows = [i for i, s in enumerate(sequences) if s.advantage != 0 or config.kl_coefficient]
         lr = learning_rate(self.steps_done, self.optimizer_config)
         self.steps_done += 1
-        metrics = {"lr": lr, "train/sequences": float(len(rows))}
-        if not rows:
-            # No gradient: AdamW would still move by its momentum, so the weights are left alone.
-            return {**metrics, "loss": 0.0, "grad_norm": 0.0, "train/tokens": 0.0, "train/micro_batches": 0.0}
         started = time.perf_counter()
-        plan = self._plan(sequences, rows, config.token_budget)
-        metrics["timing_s/pack"] = time.perf_counter() - started
-        old: list[Tensor | None] = [None] * len(plan)
-        sums, norms = _Sums(), list[float]()
+        minis = [
+            self._mini_batch(sequences, rows, config, weight_version)
+            for rows in split_groups(sequences, config.mini_batches)
+        ]
+        packed = time.perf_counter()
+        sums, norms = Sums(), list[float]()
+        threshold = self._look_first(sequences, minis, config, sums) if config.looks_first else None
+        looked = time.perf_counter()
         for _ in range(config.inner_epochs):
-            for number, blocks in enumerate(plan):
-                old[number] = self._grpo_backward(sequences, blocks, weights, old[number], config, sums)
-            norms.append(self._update(lr))
-        tokens = max(sums["tokens"], 1.0)
+            for mini in minis:
+                # No gradient: AdamW would still move by its momentum, so the weights are left alone.
+                if mini.rows:
+                    for micro in mini.micro_batches:
+                        self._backward(sequences, micro, mini, threshold, config, sums)
+                    norms.append(self._update(lr))
+        totals, maxima = self.ranks.sum(sums.sums()), self.ranks.max(sums.maxima())
+        stale = sum(is_stale(sequence, weight_version) for sequence in sequences)
         return {
-            **metrics,
-            "loss": sums["loss"] / config.inner_epochs,
-            "grad_norm": sum(norms) / len(norms),
-            "entropy": sums["entropy"] / tokens,
-            "kl": sums["kl"] / tokens,
-            "clip_ratio/low": sums["low"] / tokens,
-            "clip_ratio/high": sums["high"] / tokens,
-            "sampling/logprob_diff_max": sums["logprob_diff"],
-            "train/tokens": tokens / config.inner_epochs,
-            "train/micro_batches": float(len(plan)),
+            "lr": lr,
+            "grad_norm": sum(norms) / len(norms) if norms else 0.0,
+            **_grpo_metrics(totals, maxima, config),
+            "train/sequences": float(sum(len(mini.rows) for mini in minis)),
+            "train/micro_batches": float(sum(len(mini.micro_batches) for mini in minis)),
+            "train/updates": float(len(norms)),
+            "train/stale_sequences": float(stale),
+            "timing_s/pack": packed - started,
+            **({"timing_s/old_logprobs": looked - packed} if config.looks_first else {}),
         }
 
-    def sft_step(self, sequences: Sequence[TrainSequence], *, token_budget: int = 8192) -> dict[str, float]:
+    def sft_step(
+        self, sequences: Sequence[TrainSequence], *, token_budget: int = 8192, router_coefficient: float = 0.0
+    ) -> dict[str, float]:
         """One step of ``-mean log p(completion | prompt)`` over all completion tokens.
+
+        Args:
+            sequences: The batch.
+            token_budget: Tokens of one micro-batch.
+            router_coefficient: Weight of the load-balancing loss of mixture-of-experts models.
 
         Returns:
             ``loss`` (nats per token), ``grad_norm``, ``lr``, ``entropy``, ``train/tokens``.
@@ -148,85 +137,155 @@ class Learner:
         Raises:
             InvalidInputError: The batch is empty or a sequence is not as documented.
         """
-        _check(sequences)
+        _check(sequences, None)
         total = sum(len(sequence.token_ids) for sequence in sequences)
         lr = learning_rate(self.steps_done, self.optimizer_config)
         self.steps_done += 1
-        sums = _Sums()
-        for blocks in self._plan(sequences, range(len(sequences)), token_budget):
-            logprobs, entropy = self.policy.logprobs(sequences, blocks)
-            loss = -logprobs.sum() / total
-            loss.backward()
-            sums.add(loss=loss.detach(), entropy=entropy.sum())
+        sums = Sums()
+        for blocks, counted in self._plan(sequences, range(len(sequences)), token_budget):
+            found = self.policy.logprobs(sequences, blocks, router=bool(router_coefficient))
+            loss = nll = -found.logprobs.sum() / total
+            if found.router_loss is not None:
+                loss = loss + router_coefficient * found.logprobs.numel() / total * found.router_loss
+            (loss * (self.ranks.size * counted)).backward()
+            sums.add(loss=nll * counted, entropy=found.entropies.sum() * counted)
         norm = self._update(lr)
+        totals = self.ranks.sum(sums.sums())
         return {
-            "loss": sums["loss"],
+            "loss": totals["loss"],
             "grad_norm": norm,
             "lr": lr,
-            "entropy": sums["entropy"] / total,
+            "entropy": totals["entropy"] / total,
             "train/tokens": float(total),
         }
 
-    def _plan(self, sequences: Sequence[TrainSequence], rows: Sequence[int], token_budget: int) -> list[list[Block]]:
-        shares = self.policy.shares_prompts
-        return plan_micro_batches(sequences, rows, token_budget=token_budget, share_prompts=shares)
+    def score(
+        self, sequences: Sequence[TrainSequence], *, temperature: float = 1.0, token_budget: int = 8192
+    ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]] | None]:
+        """Log-probs of all completion tokens under the policy and, if there is one, under the reference; no gradient.
 
-    def _grpo_backward(
+        Args:
+            sequences: The batch.
+            temperature: What the tokens were sampled at.
+            token_budget: Tokens of one micro-batch.
+
+        Returns:
+            One ``float32[completion]`` array per sequence for the policy, and for the reference or ``None``.
+
+        Raises:
+            InvalidInputError: The batch is empty or a sequence is not as documented.
+        """
+        _check(sequences, None)
+        plan = self._plan(sequences, range(len(sequences)), token_budget)
+        own: list[dict[int, NDArray[np.float32]]] = []
+        for policy in (self.policy, self.reference):
+            found: dict[int, NDArray[np.float32]] = {}
+            for blocks, counted in plan if policy is not None else ():
+                assert policy is not None
+                with torch.no_grad():
+                    flat = policy.logprobs(sequences, blocks, temperature=temperature).logprobs.cpu()
+                rows = [row for block in blocks for row in block.rows]
+                for row, part in zip(rows, flat.split([len(sequences[row].token_ids) for row in rows]), strict=True):
+                    if counted:
+                        found[row] = part.numpy()
+            own.append(found)
+        merged: list[dict[int, NDArray[np.float32]]] = [{}, {}]
+        for theirs in self.ranks.gather(own):
+            for side, found in enumerate(theirs):
+                merged[side] |= found
+        order = range(len(sequences))
+        return [merged[0][i] for i in order], [merged[1][i] for i in order] if self.reference else None
+
+    def _mini_batch(
+        self, sequences: Sequence[TrainSequence], rows: Sequence[int], config: GrpoConfig, weight_version: int | None
+    ) -> _MiniBatch:
+        counted = [row for row in rows if not sequences[row].masked]
+        lengths = [len(sequences[row].token_ids) for row in counted]
+        each = token_weights(lengths, config.aggregation, constant_length=config.constant_length)
+        weights = [0.0] * len(sequences)
+        for row, weight in zip(counted, each, strict=True):
+            weights[row] = weight
+        trained = counted if config.every_token_counts else [row for row in counted if sequences[row].teaches]
+        micro_batches: list[_MicroBatch] = []
+        for blocks, real in self._plan(sequences, trained, config.token_budget):
+            members = [row for block in blocks for row in block.rows]
+            shares = weights if real else [0.0] * len(sequences)
+            tokens = token_data(
+                sequences, members, shares, weight_version=weight_version, device=self.policy.device
+            )
+            micro_batches.append(_MicroBatch(blocks, tokens, real=real))
+        tokens_trained = sum(len(sequences[row].token_ids) for row in trained)
+        return _MiniBatch(trained, micro_batches, sum(lengths), tokens_trained)
+
+    def _plan(
+        self, sequences: Sequence[TrainSequence], rows: Sequence[int], token_budget: int
+    ) -> list[tuple[list[Block], bool]]:
+        """This process's micro-batches, and whether each is real or only keeps step with the other processes."""
+        if not rows:
+            return []
+        costs = [len(sequences[row].prompt_ids) + len(sequences[row].token_ids) for row in rows]
+        own = [rows[i] for i in self.ranks.share(costs)]
+        layout = self.policy.layout
+        plan = plan_micro_batches(sequences, own, token_budget=token_budget, layout=layout)
+        # All processes take part in every forward, whether they have something left to do or not.
+        most = int(self.ranks.max({"micro_batches": float(len(plan))})["micro_batches"])
+        spare = plan_micro_batches(sequences, rows[:1], token_budget=token_budget, layout=layout)[0]
+        return [(blocks, True) for blocks in plan] + [(spare, False)] * (most - len(plan))
+
+    def _look_first(
+        self, sequences: Sequence[TrainSequence], minis: Sequence[_MiniBatch], config: GrpoConfig, sums: Sums
+    ) -> float | None:
+        """Anchors every micro-batch before the first update; returns the entropy that tokens must reach."""
+        entropies: list[Tensor] = []
+        for micro in (micro for mini in minis for micro in mini.micro_batches):
+            with torch.no_grad():
+                found = self.policy.logprobs(sequences, micro.blocks, temperature=config.temperature)
+            micro.anchor = anchor(found.logprobs, micro.tokens, config, sums if micro.real else Sums())
+            micro.anchor.entropies = found.entropies
+            if micro.real:
+                entropies.append(found.entropies.cpu())
+        if config.top_entropy_share == 1.0:
+            return None
+        everyones = [part for parts in self.ranks.gather(entropies) for part in parts]
+        return top_entropy_threshold(torch.cat(everyones), config.top_entropy_share) if everyones else None
+
+    def _backward(
         self,
         sequences: Sequence[TrainSequence],
-        blocks: Sequence[Block],
-        weights: Sequence[float],
-        old: Tensor | None,
+        micro: _MicroBatch,
+        mini: _MiniBatch,
+        threshold: float | None,
         config: GrpoConfig,
-        sums: _Sums,
-    ) -> Tensor:
-        """Adds the gradients of one micro-batch; returns the old log-probs, which are its own in the first epoch."""
-        policy, rows = self.policy, [row for block in blocks for row in block.rows]
-        logprobs, entropy = policy.logprobs(sequences, blocks, temperature=config.temperature)
-        if old is None:
-            old = logprobs.detach()
-            self._compare_with_generator(sequences, rows, old, sums)
-        counts = torch.tensor([len(sequences[row].token_ids) for row in rows], device=logprobs.device)
-
-        def per_token(values: Iterator[float]) -> Tensor:
-            each = torch.tensor(list(values), dtype=torch.float32, device=logprobs.device)
-            return each.repeat_interleave(counts)
-
-        advantages = per_token(sequences[row].advantage for row in rows)
-        surrogate = clipped_surrogate(logprobs, old, advantages, clip_low=config.clip_low, clip_high=config.clip_high)
-        values = surrogate.values
+        sums: Sums,
+    ) -> None:
+        """Adds the gradients of one micro-batch."""
+        sums = sums if micro.real else Sums()
+        router = bool(config.router_coefficient)
+        found = self.policy.logprobs(sequences, micro.blocks, temperature=config.temperature, router=router)
+        if micro.anchor is None:
+            micro.anchor = anchor(found.logprobs, micro.tokens, config, sums)
+        reference = None
         if self.reference is not None and config.kl_coefficient:
             with torch.no_grad():
-                reference, _ = self.reference.logprobs(sequences, blocks, temperature=config.temperature)
-            divergence = k3_divergence(logprobs, reference)
-            values = values + config.kl_coefficient * divergence
-            sums.add(kl=divergence.detach().sum())
-        loss = (values * per_token(weights[row] for row in rows)).sum()
-        loss.backward()
-        sums.add(
-            loss=loss.detach(),
-            entropy=entropy.sum(),
-            low=surrogate.clipped_low.sum(),
-            high=surrogate.clipped_high.sum(),
-            tokens=float(logprobs.shape[0]),
-        )
-        return old
-
-    @staticmethod
-    def _compare_with_generator(
-        sequences: Sequence[TrainSequence], rows: Sequence[int], logprobs: Tensor, sums: _Sums
-    ) -> None:
-        parts = [sequences[row].logprobs for row in rows]
-        known = [torch.from_numpy(part) for part in parts if part is not None]
-        if len(known) == len(parts):
-            sums.largest("logprob_diff", (torch.cat(known).to(logprobs.device) - logprobs).abs().max())
+                reference = self.reference.logprobs(sequences, micro.blocks, temperature=config.temperature).logprobs
+        done = Pass(found.logprobs, found.entropies, reference, threshold, mini.tokens)
+        loss = objective(done, micro.anchor, micro.tokens, config, sums)
+        if found.router_loss is not None:
+            share = found.logprobs.numel() / mini.trained
+            loss = loss + config.router_coefficient * share * found.router_loss
+            sums.add(router=found.router_loss.detach() * share)
+        # Gradients are averaged over processes, losses are summed.
+        (loss * (self.ranks.size if micro.real else 0.0)).backward()
 
     def _update(self, lr: float) -> float:
         """Clips, steps and clears; returns the norm before clipping."""
         parameters = list(self.policy.masters.values())
         limit = self.optimizer_config.max_grad_norm
         norm = torch.nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else float("inf"))
+        if isinstance(norm, torch.distributed.tensor.DTensor):
+            norm = norm.full_tensor()
         if not torch.isfinite(norm):
+            self.optimizer.zero_grad(set_to_none=True)
             msg = f"the gradient norm is {float(norm)}: the weights were left as they were; lower the learning rate"
             raise InvalidInputError(msg)
         for group in self.optimizer.param_groups:
@@ -237,9 +296,80 @@ class Learner:
         return float(norm)
 
 
-def _check(sequences: Sequence[TrainSequence]) -> None:
+class _MicroBatch:
+    """What one forward and backward work on.
+
+    Attributes:
+        blocks: Its completions.
+        tokens: What is known of them.
+        real: Whether it counts, or only keeps step with other processes.
+        anchor: Fixed at first sight.
+    """
+
+    __slots__ = ("anchor", "blocks", "real", "tokens")
+
+    def __init__(self, blocks: list[Block], tokens: TokenData, *, real: bool) -> None:
+        self.blocks = blocks
+        self.tokens = tokens
+        self.real = real
+        self.anchor: Anchor | None = None
+
+
+class _MiniBatch(NamedTuple):
+    """What one optimizer step works on.
+
+    Attributes:
+        rows: Completions that all processes together train on.
+        micro_batches: Of this process.
+        tokens: Of all completions that count, those without a gradient included.
+        trained: Tokens of ``rows``.
+    """
+
+    rows: list[int]
+    micro_batches: list[_MicroBatch]
+    tokens: int
+    trained: int
+
+
+def _grpo_metrics(totals: dict[str, float], maxima: dict[str, float], config: GrpoConfig) -> dict[str, float]:
+    """The metrics of a step from sums over all its forwards (``tokens``) and over its completions (``seen``)."""
+    tokens, seen = max(totals.get("tokens", 0.0), 1.0), max(totals.get("seen", 0.0), 1.0)
+    known = totals.get("mismatch_known", 0.0)
+    found = {
+        "loss": totals.get("loss", 0.0) / config.updates,
+        "entropy": totals.get("entropy", 0.0) / tokens,
+        "kl": totals.get("kl", 0.0) / tokens,
+        "clip_ratio/low": totals.get("low", 0.0) / tokens,
+        "clip_ratio/high": totals.get("high", 0.0) / tokens,
+        "train/tokens": totals.get("tokens", 0.0) / config.inner_epochs,
+    }
+    if known:
+        found |= {
+            "sampling/kl_k1": totals["mismatch_k1"] / known,
+            "sampling/kl_k3": totals["mismatch_k3"] / known,
+            "sampling/share_beyond": totals["mismatch_beyond"] / known,
+            "sampling/ratio_max": maxima["ratio"],
+            "sampling/logprob_diff_max": maxima["difference"],
+        }
+    if config.correction != "none":
+        found["sampling/correction_mean"] = totals.get("correction", 0.0) / seen
+        found["sampling/corrected_away"] = totals.get("corrected_away", 0.0) / seen
+    if config.top_entropy_share < 1.0:
+        found["train/top_entropy_share"] = totals.get("chosen", 0.0) / tokens
+    if config.router_coefficient:
+        found["router_loss"] = totals.get("router", 0.0) / config.updates
+    return found
+
+
+def _check(sequences: Sequence[TrainSequence], weight_version: int | None) -> None:
     if not sequences:
         msg = "the batch is empty: give at least one sequence"
         raise InvalidInputError(msg)
     for index, sequence in enumerate(sequences):
         sequence.check(index)
+        if sequence.logprobs is None and is_stale(sequence, weight_version):
+            msg = (
+                f"sequence {index} was sampled by weights {sequence.weight_version}, not {weight_version}, and has no "
+                "log-probs: without them its loss would be that of no policy"
+            )
+            raise InvalidInputError(msg)
