@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -88,7 +88,7 @@ def split_groups(sequences: Sequence[TrainSequence], parts: int) -> list[list[in
     """
     groups = [list(members) for _, members in groupby(range(len(sequences)), key=lambda i: sequences[i].group_id)]
     bounds = [len(groups) * part // parts for part in range(parts + 1)]
-    return [[row for group in groups[a:b] for row in group] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [[row for group in groups[a:b] for row in group] for a, b in pairwise(bounds)]
 
 
 def plan_micro_batches(

@@ -68,7 +68,9 @@ class GrpoConfig:
             msg = f"dual_clip is {self.dual_clip}: it must be above 1 + clip_high, which is {1.0 + self.clip_high:g}"
             raise InvalidInputError(msg)
         if self.kl_coefficient and self.kl_estimator == "k1":
-            msg = "kl_estimator 'k1' has no gradient on average: put it into the reward, or take 'k2' or 'k3' in the loss"
+            msg = (
+                "kl_estimator 'k1' has no gradient on average: put it into the reward, or take 'k2' or 'k3' in the loss"
+            )
             raise InvalidInputError(msg)
         if not 0.0 < self.top_entropy_share <= 1.0:
             msg = f"top_entropy_share is {self.top_entropy_share}: give a share in (0, 1]"

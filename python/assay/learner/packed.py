@@ -8,6 +8,7 @@ is ever made.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from assay.learner.batch import Block, TrainSequence
+
 
 def can_pack(model: PreTrainedModel) -> bool:
     """Whether ``hidden_of_packed_sequences`` is exact: attention layers only, under transformers' exchangeable attention."""
@@ -106,7 +108,7 @@ def packed_attention(
     window: int | None = options.get("sliding_window")
     if window is None:
         window = getattr(module, "sliding_window", None)
-    lengths = [end - start for start, end in zip(bounds, bounds[1:], strict=False)]
+    lengths = [end - start for start, end in pairwise(bounds)]
     half = query.dtype in (torch.float16, torch.bfloat16)
     if query.is_cuda and half and query.shape[-1] == value.shape[-1] <= 256:
         return _flash(query, key, value, (options["sequence_bounds_device"], max(lengths)), scaling, window), None
@@ -114,10 +116,7 @@ def packed_attention(
         window = None
     if len(lengths) * max(lengths) <= 2 * bounds[-1]:
         return _padded(query, key, value, lengths, scaling, window), None
-    parts = [
-        _causal(query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], scaling, window)
-        for a, b in zip(bounds, bounds[1:], strict=False)
-    ]
+    parts = [_causal(query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], scaling, window) for a, b in pairwise(bounds)]
     return torch.cat(parts, dim=2).transpose(1, 2), None
 
 

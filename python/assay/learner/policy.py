@@ -106,7 +106,7 @@ class Policy:
             if options.compute_dtype == "bfloat16":
                 self._lower(name, parameter)
         self._head = _plain_head(model)
-        self.layout = _layout(model, options)
+        self.layout: Layout = _layout(model, options)
         if self.layout == "packed":
             model.set_attn_implementation(PACKED_ATTENTION)
         self._body: Any = model.base_model

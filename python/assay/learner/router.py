@@ -30,4 +30,4 @@ def balancing_loss(model: PreTrainedModel, router_logits: tuple[Tensor, ...]) ->
     """
     config = text_config(model)
     experts = getattr(config, "num_experts", None) or config.num_local_experts
-    return cast("Tensor", load_balancing_loss_func(router_logits, experts, config.num_experts_per_tok))
+    return cast("Tensor", load_balancing_loss_func(router_logits, experts, config.num_experts_per_tok))  # pyright: ignore[reportArgumentType]

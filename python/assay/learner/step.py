@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 
@@ -15,7 +15,7 @@ from assay.learner.optimizer import OptimizerConfig, learning_rate, make_optimiz
 from assay.learner.ranks import Alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -210,9 +210,7 @@ class Learner:
         for blocks, real in self._plan(sequences, trained, config.token_budget):
             members = [row for block in blocks for row in block.rows]
             shares = weights if real else [0.0] * len(sequences)
-            tokens = token_data(
-                sequences, members, shares, weight_version=weight_version, device=self.policy.device
-            )
+            tokens = token_data(sequences, members, shares, weight_version=weight_version, device=self.policy.device)
             micro_batches.append(_MicroBatch(blocks, tokens, real=real))
         tokens_trained = sum(len(sequences[row].token_ids) for row in trained)
         return _MiniBatch(trained, micro_batches, sum(lengths), tokens_trained)
@@ -282,8 +280,8 @@ class Learner:
         parameters = list(self.policy.masters.values())
         limit = self.optimizer_config.max_grad_norm
         norm = torch.nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else float("inf"))
-        if isinstance(norm, torch.distributed.tensor.DTensor):
-            norm = norm.full_tensor()
+        # Of sharded weights the norm is a sum that is still spread over the processes.
+        norm = cast("Tensor", getattr(norm, "full_tensor", lambda: norm)())
         if not torch.isfinite(norm):
             self.optimizer.zero_grad(set_to_none=True)
             msg = f"the gradient norm is {float(norm)}: the weights were left as they were; lower the learning rate"

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import assay
+import numpy as np
+
 from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
-from assay.learner.batch import TrainSequence
-from assay.learner.checkpoint import atomic_folder
-from assay.learner.policy import Policy
-from assay.learner.step import GrpoConfig
+from assay.learner.config import GrpoConfig
+from assay.recipe.advantages import groups_with_variance, train_sequences
 from assay.recipe.context import derive_seed, order
 from assay.recipe.measure import Timer, peak_memory_bytes
 from assay.recipe.progress import StageProgress
-from assay.recipe.scoring import batch_metrics, sample_rows, score_groups
+from assay.recipe.reference import Reference
+from assay.recipe.scoring import batch_metrics, merge, sample_rows, score_groups, select
 from assay.recipe.training import TrainingRun
 from assay.rollout import SamplingParams
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from assay.recipe.context import RunContext
     from assay.recipe.rewards import StageScorer
@@ -32,50 +29,31 @@ if TYPE_CHECKING:
 
 def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> None:
     """Runs the stage from its first step or from ``checkpoint``."""
-    tasks = context.problems[stage.name].train
     run = TrainingRun.start(context, stage, checkpoint)
-    run.learner.reference = _reference(context, stage)
-    scorer, sampling = context.scorer_of(stage), sampling_params(context, stage.sampling)
-    loss = GrpoConfig(
-        clip_low=stage.clip_low,
-        clip_high=stage.clip_high,
-        kl_coefficient=stage.kl_coefficient,
-        aggregation=stage.aggregation,
-        constant_length=stage.sampling.max_new_tokens,
-        inner_epochs=stage.inner_epochs,
-        temperature=stage.sampling.temperature,
-        token_budget=stage.token_budget,
-    )
-    prompt_order = derive_seed(context.recipe.seed, stage.name, "order")
+    reference = Reference(context, stage) if stage.kl_coefficient else None
+    if reference is not None:
+        reference.start(run)
+    scorer, sampling, loss = context.scorer_of(stage), sampling_params(context, stage.sampling), loss_config(stage)
     with StageProgress(stage.name, stage.steps, done=run.step) as progress:
         while run.step < stage.steps:
             timer = Timer()
             with context.timed(stage.name):
-                picked = [tasks[i] for i in order(len(tasks), prompt_order, run.position, stage.prompts_per_step)]
-                with timer.phase("generate"):
-                    groups = context.generator.generate(
-                        context.prompt_ids(picked, stage),
-                        group_size=stage.group_size,
-                        sampling=sampling,
-                        seed=derive_seed(context.recipe.seed, stage.name, "sample", run.step),
-                        first_group_id=run.position,
-                    )
-                    groups = sorted(groups, key=lambda group: group.group_id)
-                with timer.phase("score"):
-                    batch = score_groups(groups, picked, scorer, context.policy.tokenizer)
+                sampled, taught = _sample(context, stage, run, (sampling, scorer), timer)
                 with timer.phase("advantage"):
-                    advantages = _advantages(batch, stage, scorer)
+                    batch = select(sampled, taught)
+                    sequences, penalty = train_sequences(batch, stage, scorer.weights, run.learner)
                 with timer.phase("train"):
-                    learned = run.learner.grpo_step(_sequences(batch, advantages), loss)
-                    context.weight_version += stage.inner_epochs
+                    learned = run.learner.grpo_step(sequences, loss, weight_version=context.weight_version)
+                with timer.phase("sync"):
+                    context.weight_version += loss.updates
                     context.generator.update_weights(context.weight_version, context.policy.named_tensors)
-            run.position += len(picked)
             step = run.step + 1
-            tokens = sum(len(rollout.token_ids) for rollout in batch.rollouts)
+            tokens = sum(len(rollout.token_ids) for rollout in sampled.rollouts)
             metrics: dict[str, float] = {
-                **batch_metrics(batch),
+                **batch_metrics(sampled),
                 **learned,
-                "frac_zero_variance": _zero_variance(batch, advantages),
+                **penalty,
+                "frac_zero_variance": 1.0 - len(groups_with_variance(sampled)) / len(set(sampled.group_ids.tolist())),
                 "tokens_per_s": tokens / timer.total(),
                 **timer.metrics(),
                 **run.take_checkpoint_time(),
@@ -83,11 +61,79 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
             }
             row = {"stage": stage.name, "kind": "grpo", "step": step, "time_s": context.seconds[stage.name]}
             context.folder.log({**row, **metrics})
+            advantages = np.array([np.mean(sequence.advantage) for sequence in sequences], dtype=np.float32)
             context.folder.log_samples(
                 sample_rows(batch, stage=stage.name, step=step, groups=stage.sample_groups, advantages=advantages)
             )
             progress.step(metrics)
+            if reference is not None:
+                reference.after_step(run, step)
             run.finish_step(context)
+            if reference is not None:
+                reference.drop_old()
+
+
+def loss_config(stage: GrpoStage) -> GrpoConfig:
+    """The stage's loss, as the learner takes it."""
+    return GrpoConfig(
+        surrogate=stage.surrogate,
+        clip_low=stage.clip_low,
+        clip_high=stage.clip_high,
+        dual_clip=stage.dual_clip,
+        ratio_max=stage.ratio_max,
+        kl_coefficient=stage.kl_coefficient if stage.kl_in == "loss" else 0.0,
+        kl_estimator=stage.kl_estimator,
+        entropy_coefficient=stage.entropy_coefficient,
+        top_entropy_share=stage.top_entropy_share,
+        correction=stage.correction,
+        correction_low=stage.correction_low,
+        correction_high=stage.correction_high,
+        aggregation=stage.aggregation,
+        constant_length=stage.sampling.max_new_tokens,
+        mini_batches=stage.mini_batches,
+        inner_epochs=stage.inner_epochs,
+        router_coefficient=stage.router_coefficient,
+        temperature=stage.sampling.temperature,
+        token_budget=stage.token_budget,
+    )
+
+
+def _sample(
+    context: RunContext, stage: GrpoStage, run: TrainingRun, how: tuple[SamplingParams, StageScorer], timer: Timer
+) -> tuple[ScoredBatch, set[int]]:
+    """Samples and scores one batch of prompts; with dynamic sampling, further ones until enough groups teach something.
+
+    Returns:
+        Everything that was sampled, and the groups to train on: the first ``prompts_per_step`` with variance under
+        dynamic sampling (fewer if the further batches did not hold as many), else all.
+    """
+    tasks = context.problems[stage.name].train
+    prompt_order = derive_seed(context.recipe.seed, stage.name, "order")
+    sampling, scorer = how
+    batches: list[ScoredBatch] = []
+    taught: list[int] = []
+    for _ in range(1 + stage.dynamic_sampling):
+        picked = [tasks[i] for i in order(len(tasks), prompt_order, run.position, stage.prompts_per_step)]
+        with timer.phase("generate"):
+            groups = context.generator.generate(
+                context.prompt_ids(picked, stage),
+                group_size=stage.group_size,
+                sampling=sampling,
+                # A further batch of the same step differs by its group ids.
+                seed=derive_seed(context.recipe.seed, stage.name, "sample", run.step),
+                first_group_id=run.position,
+            )
+            groups = sorted(groups, key=lambda group: group.group_id)
+        with timer.phase("score"):
+            batches.append(score_groups(groups, picked, scorer, context.policy.tokenizer))
+        run.position += len(picked)
+        taught = sorted(group for batch in batches for group in groups_with_variance(batch))
+        if len(taught) >= stage.prompts_per_step:
+            break
+    sampled = merge(batches)
+    everything = set(sampled.group_ids.tolist())
+    # With nothing to learn from, the step is taken with advantages of 0, which leave the weights alone.
+    return sampled, set(taught[: stage.prompts_per_step]) if stage.dynamic_sampling and taught else everything
 
 
 def sampling_params(context: RunContext, sampling: Sampling) -> SamplingParams:
@@ -112,35 +158,3 @@ def sampling_params(context: RunContext, sampling: Sampling) -> SamplingParams:
         top_k=sampling.top_k,
         stop_token_ids=tuple(stops),
     )
-
-
-def _reference(context: RunContext, stage: GrpoStage) -> Policy | None:
-    """The weights at the start of the stage, kept on the disk so that a resumed run has the same ones."""
-    if not stage.kl_coefficient:
-        return None
-    folder = context.folder.checkpoints(stage.name) / "reference"
-    if not folder.is_dir():
-        with atomic_folder(folder) as partial:
-            context.policy.export(partial)
-    model = context.recipe.model
-    return Policy.load(folder, compute_dtype=model.compute_dtype, device=context.recipe.runtime.device)
-
-
-def _advantages(batch: ScoredBatch, stage: GrpoStage, scorer: StageScorer) -> NDArray[np.float32]:
-    if stage.advantage == "gdpo":
-        return assay.group_advantages(batch.scores.components, batch.group_ids, kind="gdpo", weights=scorer.weights)
-    return assay.group_advantages(batch.scores.total, batch.group_ids, kind=stage.advantage)
-
-
-def _sequences(batch: ScoredBatch, advantages: NDArray[np.float32]) -> list[TrainSequence]:
-    return [
-        TrainSequence(rollout.group_id, rollout.prompt_ids, rollout.token_ids, rollout.logprobs, float(advantage))
-        for rollout, advantage in zip(batch.rollouts, advantages, strict=True)
-    ]
-
-
-def _zero_variance(batch: ScoredBatch, advantages: NDArray[np.float32]) -> float:
-    """Share of groups that teach nothing, because every advantage in them is 0."""
-    ids = batch.group_ids
-    learning = {int(group) for group, advantage in zip(ids, advantages, strict=True) if advantage != 0}
-    return 1.0 - len(learning) / len(set(ids.tolist()))

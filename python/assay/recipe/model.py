@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from assay.learner.gguf import convert_gguf, gguf_in_package
-from assay.learner.policy import Policy
+from assay.learner.lora import LoraOptions
+from assay.learner.policy import Policy, PolicyOptions
 from assay.learner.tiny import DEFAULT_ALPHABET, TinyConfig, tiny_model
 from assay.recipe.context import derive_seed
 from assay.recipe.schema import FolderModel, TinyModel
@@ -24,10 +25,14 @@ def build_policy(recipe: Recipe) -> Policy:
         InvalidInputError: The folder, file or package does not hold such a model.
     """
     model, device = recipe.model, recipe.runtime.device
-    options: dict[str, Any] = {
-        "compute_dtype": model.compute_dtype,
-        "gradient_checkpointing": model.gradient_checkpointing,
-    }
+    lora = model.lora
+    options = PolicyOptions(
+        compute_dtype=model.compute_dtype,
+        gradient_checkpointing=model.gradient_checkpointing,
+        layout=model.layout,
+        lora=lora and LoraOptions(lora.rank, lora.alpha, tuple(lora.targets), seed=derive_seed(recipe.seed, "lora")),
+        compiled=model.torch_compile,
+    )
     if isinstance(model, TinyModel):
         shape = TinyConfig(
             hidden_size=model.hidden_size,
@@ -41,9 +46,9 @@ def build_policy(recipe: Recipe) -> Policy:
         )
         made, tokenizer = tiny_model(shape, seed=derive_seed(recipe.seed, "model"))
         cast("nn.Module", made).to(device)
-        return Policy(made, tokenizer, **options)
+        return Policy(made, tokenizer, options)
     if isinstance(model, FolderModel):
         path = Path(model.path)
     else:
         path = convert_gguf(Path(model.path) if model.path else gguf_in_package(str(model.package)))
-    return Policy.load(path, device=device, **options)
+    return Policy.load(path, options, device=device)

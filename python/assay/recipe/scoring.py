@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.scores import Scores
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from assay.data import Task
     from assay.recipe.rewards import StageScorer
     from assay.rollout import Rollout, RolloutGroup
-    from assay.scores import Scores
 
 
 @dataclass(slots=True)
@@ -58,6 +59,43 @@ def score_groups(
         [rollout.token_ids.tolist() for rollout in rollouts], skip_special_tokens=True
     )
     return ScoredBatch(rollouts, of_each, texts, scorer.score(rollouts, of_each, texts))
+
+
+def merge(batches: Sequence[ScoredBatch]) -> ScoredBatch:
+    """Several batches as one, in their order; one batch is returned as it is."""
+    if len(batches) == 1:
+        return batches[0]
+    scores = [batch.scores for batch in batches]
+    return ScoredBatch(
+        [rollout for batch in batches for rollout in batch.rollouts],
+        [task for batch in batches for task in batch.tasks],
+        [text for batch in batches for text in batch.texts],
+        Scores(
+            np.concatenate([part.total for part in scores]),
+            {name: np.concatenate([part.components[name] for part in scores]) for name in scores[0].components},
+            [status for part in scores for status in part.status],
+            [reason for part in scores for reason in part.reasons],
+            [answer for part in scores for answer in part.answers],
+        ),
+    )
+
+
+def select(batch: ScoredBatch, groups: set[int]) -> ScoredBatch:
+    """The completions of some groups, in their order."""
+    rows = [i for i, rollout in enumerate(batch.rollouts) if rollout.group_id in groups]
+    scores = batch.scores
+    return ScoredBatch(
+        [batch.rollouts[i] for i in rows],
+        [batch.tasks[i] for i in rows],
+        [batch.texts[i] for i in rows],
+        Scores(
+            scores.total[rows],
+            {name: values[rows] for name, values in scores.components.items()},
+            [scores.status[i] for i in rows],
+            [scores.reasons[i] for i in rows],
+            [scores.answers[i] for i in rows],
+        ),
+    )
 
 
 def thinks(text: str) -> bool:

@@ -38,7 +38,9 @@ def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> No
                 started = time.perf_counter()
                 picked = [tasks[i] for i in order(len(tasks), seed, run.position, stage.batch_size)]
                 sequences = _demonstrations(context, stage, picked)
-                metrics = run.learner.sft_step(sequences, token_budget=stage.token_budget)
+                metrics = run.learner.sft_step(
+                    sequences, token_budget=stage.token_budget, router_coefficient=stage.router_coefficient
+                )
                 context.weight_version += 1
                 run.position += len(picked)
                 spent = time.perf_counter() - started

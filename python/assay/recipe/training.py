@@ -15,7 +15,6 @@ from assay.recipe.start import start_weights
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from assay.learner.policy import Policy
     from assay.recipe.context import RunContext
     from assay.recipe.schema import Training
 
@@ -48,9 +47,7 @@ class TrainingRun:
         return {"timing_s/checkpoint": seconds} if seconds else {}
 
     @classmethod
-    def start(
-        cls, context: RunContext, stage: Training, checkpoint: Path | None, reference: Policy | None = None
-    ) -> TrainingRun:
+    def start(cls, context: RunContext, stage: Training, checkpoint: Path | None) -> TrainingRun:
         """Makes the learner, and goes on from ``checkpoint`` if there is one, else from the weights ``stage.start``."""
         optimizer = OptimizerConfig(
             lr=stage.lr,
@@ -64,7 +61,7 @@ class TrainingRun:
         )
         if checkpoint is None:
             start_weights(context, stage)
-        run = cls(stage, Learner(context.policy, optimizer, reference=reference))
+        run = cls(stage, Learner(context.policy, optimizer))
         if checkpoint is not None:
             progress = load_checkpoint(checkpoint, run.learner)
             run.step, run.position = progress["step"], progress["position"]

@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from assay.learner.batch import TrainSequence
-from assay.learner.policy import Policy
+from assay.learner.policy import Policy, PolicyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,6 @@ def _make_sequences() -> Callable[..., list[TrainSequence]]:
 @pytest.fixture(name="make_policy")
 def _make_policy() -> Callable[..., Policy]:
     def build(seed: int = 0, **options: object) -> Policy:
-        return Policy(make_model(seed), tokenizer=None, **options)
+        return Policy(make_model(seed), None, PolicyOptions(**options))
 
     return build

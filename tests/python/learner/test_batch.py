@@ -27,7 +27,7 @@ GROUPS = st.lists(
 def test_every_row_is_planned_once_and_budgets_hold(groups, token_budget: int, share_prompts: bool):
     sequences = sequences_of(groups)
     batches = plan_micro_batches(
-        sequences, range(len(sequences)), token_budget=token_budget, share_prompts=share_prompts
+        sequences, range(len(sequences)), token_budget=token_budget, layout="shared" if share_prompts else "padded"
     )
     planned = sorted(row for blocks in batches for block in blocks for row in block.rows)
     assert planned == list(range(len(sequences)))
@@ -47,13 +47,15 @@ def test_every_row_is_planned_once_and_budgets_hold(groups, token_budget: int, s
 @pytest.mark.parametrize("share_prompts", [True, False])
 def test_short_completions_are_not_padded_to_long_ones(share_prompts: bool):
     sequences = sequences_of([(8, [30, 9, 31, 9, 9]), (8, [9, 30, 9, 31, 31])])
-    batches = plan_micro_batches(sequences, range(10), token_budget=10_000, share_prompts=share_prompts)
+    batches = plan_micro_batches(
+        sequences, range(10), token_budget=10_000, layout="shared" if share_prompts else "padded"
+    )
     lengths = [{len(sequences[row].token_ids) for block in blocks for row in block.rows} for blocks in batches]
     assert lengths == [{30, 31}, {9}]
 
 
 def test_a_group_of_like_lengths_stays_together():
     sequences = sequences_of([(50, [20, 18, 19]), (50, [20, 5, 4])])
-    (blocks,) = plan_micro_batches(sequences, range(6), token_budget=10_000, share_prompts=True)
+    (blocks,) = plan_micro_batches(sequences, range(6), token_budget=10_000, layout="shared")
     # Splitting the second group would cost its prompt of 50 tokens again, which is more than the padding.
     assert [sorted(block.rows) for block in blocks] == [[0, 1, 2], [3, 4, 5]]

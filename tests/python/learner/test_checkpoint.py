@@ -18,7 +18,7 @@ from assay.learner.checkpoint import (
     save_checkpoint,
 )
 from assay.learner.optimizer import OptimizerConfig
-from assay.learner.policy import Policy
+from assay.learner.policy import Policy, PolicyOptions
 from assay.learner.step import Learner
 from assay.learner.tiny import TinyConfig, tiny_model
 
@@ -27,7 +27,7 @@ SHAPE = TinyConfig(hidden_size=16, layers=1, heads=2, key_value_heads=1, feed_fo
 
 def make_learner(seed: int = 0, compute_dtype: str = "float32") -> Learner:
     model, tokenizer = tiny_model(SHAPE, seed=seed)
-    return Learner(Policy(model, tokenizer, compute_dtype=compute_dtype), OptimizerConfig(lr=1e-2))
+    return Learner(Policy(model, tokenizer, PolicyOptions(compute_dtype)), OptimizerConfig(lr=1e-2))
 
 
 def masters(learner: Learner) -> list[torch.Tensor]:

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, CohereConfig, GPT2Config, MistralConfig
 
 from assay.learner.batch import Block
-from assay.learner.policy import Policy
+from assay.learner.policy import Policy, PolicyOptions
 
 VOCABULARY = 23
 BASE = {
@@ -44,11 +44,11 @@ def plain_logprobs(model, sequences, blocks, temperature: float = 1.0) -> torch.
 @pytest.mark.parametrize("prompt_lengths", [[6, 6, 6], [1, 1], [5, 1, 9]])
 def test_shared_prompts_give_the_values_and_gradients_of_separate_sequences(make_model, make_sequences, prompt_lengths):
     sequences = make_sequences(prompt_lengths, group_size=3)
-    policy, plain = Policy(make_model(), tokenizer=None), make_model().eval()
-    assert policy.shares_prompts
+    policy, plain = Policy(make_model(), None), make_model().eval()
+    assert policy.layout == "shared"
     blocks = blocks_of(sequences)
     weights = torch.linspace(-1, 1, sum(len(s.token_ids) for s in sequences))
-    logprobs, entropy = policy.logprobs(sequences, blocks, temperature=0.8)
+    logprobs, entropy, _ = policy.logprobs(sequences, blocks, temperature=0.8)
     expected = plain_logprobs(plain, sequences, blocks, 0.8)
     torch.testing.assert_close(logprobs, expected, rtol=0, atol=1e-5)
     assert ((entropy > 0) & (entropy <= np.log(VOCABULARY) + 1e-5)).all()
@@ -72,9 +72,9 @@ def test_other_models_match_a_plain_forward(make_sequences, name: str, checkpoin
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_config(MODELS[name])
     sequences = make_sequences([4, 2, 7], group_size=2)
-    policy = Policy(model, tokenizer=None, gradient_checkpointing=checkpointing)
+    policy = Policy(model, None, PolicyOptions(gradient_checkpointing=checkpointing))
     blocks = blocks_of(sequences)
-    logprobs, _ = policy.logprobs(sequences, blocks)
+    logprobs, *_ = policy.logprobs(sequences, blocks)
     with torch.no_grad():
         expected = plain_logprobs(model, sequences, blocks)
     torch.testing.assert_close(logprobs.detach(), expected, rtol=0, atol=1e-5)
@@ -83,7 +83,7 @@ def test_other_models_match_a_plain_forward(make_sequences, name: str, checkpoin
 
 def test_bfloat16_compute_keeps_float32_masters(make_model, make_sequences):
     sequences = make_sequences([5, 3], group_size=2)
-    policy, exact = Policy(make_model(), tokenizer=None, compute_dtype="bfloat16"), Policy(make_model(), tokenizer=None)
+    policy, exact = Policy(make_model(), None, PolicyOptions("bfloat16")), Policy(make_model(), None)
     assert {p.dtype for p in policy.model.parameters()} == {torch.bfloat16}
     assert {p.dtype for p in policy.masters.values()} == {torch.float32}
     for current in (policy, exact):
@@ -97,7 +97,7 @@ def test_bfloat16_compute_keeps_float32_masters(make_model, make_sequences):
 
 
 def test_a_step_below_bfloat16_precision_is_kept_by_the_masters(make_model):
-    policy = Policy(make_model(), tokenizer=None, compute_dtype="bfloat16")
+    policy = Policy(make_model(), None, PolicyOptions("bfloat16"))
     name, parameter = next(iter(policy.model.named_parameters()))
     before = parameter.detach().clone()
     with torch.no_grad():

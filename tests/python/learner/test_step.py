@@ -10,8 +10,9 @@ import torch
 
 from assay.errors import InvalidInputError
 from assay.learner.batch import Block
+from assay.learner.config import GrpoConfig
 from assay.learner.optimizer import OptimizerConfig, learning_rate
-from assay.learner.step import GrpoConfig, Learner
+from assay.learner.step import Learner
 
 OPTIMIZER = OptimizerConfig(lr=1e-2, max_grad_norm=0.0)
 CONFIG = GrpoConfig(clip_low=0.2, clip_high=0.28)
@@ -92,7 +93,7 @@ def test_kl_to_the_reference_is_zero_at_first_and_pulls_back_later(make_policy, 
 def test_the_log_probs_of_the_generator_are_compared(make_policy, make_sequences):
     sequences = make_sequences([5], group_size=2)
     policy = make_policy()
-    exact, _ = policy.logprobs(sequences, [Block(sequences[0].prompt_ids, [0, 1])])
+    exact, *_ = policy.logprobs(sequences, [Block(sequences[0].prompt_ids, [0, 1])])
     split = len(sequences[0].token_ids)
     sequences[0].logprobs = exact.detach().numpy()[:split]
     sequences[1].logprobs = exact.detach().numpy()[split:] - np.float32(0.5)

@@ -7,7 +7,7 @@ from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
 from assay.recipe.schema.evaluate import EvalStage
 from assay.recipe.schema.generator import GeneratorConfig, LaunchConfig, LocalGeneration, SGLangGeneration, SyncConfig
 from assay.recipe.schema.grpo import GrpoStage
-from assay.recipe.schema.model import FolderModel, GgufModel, ModelBase, ModelConfig, TinyModel
+from assay.recipe.schema.model import FolderModel, GgufModel, LoraConfig, ModelBase, ModelConfig, TinyModel
 from assay.recipe.schema.recipe import AnyStage, Recipe
 from assay.recipe.schema.runtime import RuntimeConfig
 from assay.recipe.schema.scorer import PreferenceReward, ScorerConfig
@@ -26,6 +26,7 @@ __all__ = [
     "GrpoStage",
     "LaunchConfig",
     "LocalGeneration",
+    "LoraConfig",
     "MixtureConfig",
     "ModelBase",
     "ModelConfig",

@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from assay.data import StrictModel
-from assay.recipe.schema.base import Positive
+from assay.recipe.schema.base import Above0, Positive
+
+
+class LoraConfig(StrictModel):
+    """Low-rank adapters (LoRA, arXiv 2106.09685), trained in the place of the weights (extra ``lora``)."""
+
+    rank: Positive = 16
+    """Of each update."""
+    alpha: Above0 = 32.0
+    """Updates are scaled by ``alpha / rank``."""
+    targets: Annotated[list[str], Field(min_length=1)] = Field(default=["all-linear"])
+    """Ends of the names of the linear layers that are adapted; ``all-linear`` for all but the head."""
 
 
 class ModelBase(StrictModel):
@@ -17,6 +28,12 @@ class ModelBase(StrictModel):
     """What forward, backward and sampling run in; the weights that are trained are float32 in both."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward: less memory, about a third more work."""
+    layout: Literal["auto", "shared", "packed", "padded"] = "auto"
+    """Of micro-batches: prompts of a group computed once, sequences end to end without padding, or padded."""
+    torch_compile: bool = False
+    """Run the model's body through ``torch.compile`` in training."""
+    lora: LoraConfig | None = None
+    """Train adapters instead of all weights."""
 
 
 class TinyModel(ModelBase):

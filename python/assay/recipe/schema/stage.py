@@ -61,6 +61,8 @@ class Training(Stage):
     """Gradient clip; 0 turns it off."""
     token_budget: Positive = 8192
     """Tokens of one micro-batch, padding included."""
+    router_coefficient: NotNegative = 0.0
+    """Weight of the load-balancing loss of a mixture of experts."""
     checkpoint_every: Count = 0
     """Steps between checkpoints; 0 for one at the end of the stage only."""
     keep_checkpoints: Positive = 1
