@@ -73,11 +73,11 @@ def local_engine(folder: Path, *, device: str, dtype: Literal["float32", "bfloat
     Raises:
         InvalidInputError: the folder does not hold a causal language model and a tokenizer, or there is no such device.
     """
-    from assay.learner.policy import Policy
+    from assay.learner.policy import Policy, PolicyOptions
     from assay.rollout.local import LocalGenerator
 
     try:
-        policy = Policy.load(folder, compute_dtype=dtype, device=device)
+        policy = Policy.load(folder, PolicyOptions(compute_dtype=dtype), device=device)
     except (RuntimeError, AssertionError) as error:  # torch names an unknown or absent device by either
         raise InvalidInputError(f"--device {device}: {str(error).splitlines()[0]}") from None
     positions = getattr(policy.model.config, "max_position_embeddings", None)
