@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,9 +14,11 @@ import assay
 from assay.data import Splits, Task, render
 from assay.errors import InvalidInputError
 from assay.recipe.dataset import load_data
+from assay.recipe.model import model_name
 from assay.recipe.rewards import StageScorer
 from assay.recipe.schema.references import data_references
 from assay.recipe.tokenizer import tokenizer_json
+from assay.rollout import LocalGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Generator as Yields
@@ -79,16 +80,25 @@ class RunContext:
             return assay.connect(config.remote, spec, tokenizer=tokenizer)
         return assay.Scorer(spec, tokenizer=tokenizer)
 
-    def prompt_ids(self, tasks: Sequence[Task], stage: Stage) -> list[NDArray[np.uint32]]:
-        """The token ids that the completions of each task continue.
+    def generator_for(self, policy: Policy) -> Generator:
+        """Samples from a model other than the one in training."""
+        return LocalGenerator(policy.model, token_budget=self.recipe.runtime.token_budget, shares_weights=True)
+
+    def trained_as(self) -> str:
+        """What to call the model in training: the run, and how often its weights have changed."""
+        return f"{model_name(self.recipe.model)}, {self.recipe.name}@{self.weight_version}"
+
+    def prompt_ids(self, tasks: Sequence[Task], stage: Stage, tokenizer: Any = None) -> list[NDArray[np.uint32]]:
+        """The token ids that the completions of each task continue; ``tokenizer`` is the policy's unless given.
 
         Raises:
             InvalidInputError: A rendered prompt has no tokens.
         """
         template = (stage.data or self.recipe.data).template
-        texts = [render(task.prompt, template, self.policy.tokenizer) for task in tasks]
+        tokenizer = tokenizer or self.policy.tokenizer
+        texts = [render(task.prompt, template, tokenizer) for task in tasks]
         # A chat template writes the model's own markup, start token included; plain text leaves it to the tokenizer.
-        prompts = encode(self.policy.tokenizer, texts, special=template.kind != "chat")
+        prompts = encode(tokenizer, texts, special=template.kind != "chat")
         for task, ids in zip(tasks, prompts, strict=True):
             if len(ids) == 0:
                 raise InvalidInputError(
@@ -126,23 +136,3 @@ def encode(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[NDArr
     # One call for all: a call for each costs more than tokenizing.
     encoded = tokenizer(list(texts), add_special_tokens=special)["input_ids"]
     return [np.asarray(ids, dtype=np.uint32) for ids in encoded]
-
-
-def derive_seed(seed: int, *path: str | int) -> int:
-    """A seed of its own for every purpose: 63 bits of a hash of the run's seed and what it is for."""
-    text = "\0".join([str(seed), *map(str, path)])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
-
-
-def order(size: int, seed: int, start: int, count: int) -> list[int]:
-    """Positions ``start .. start + count`` of an endless shuffled pass over ``size`` items.
-
-    Every item comes once before any comes twice, in a new order each time. Nothing is remembered between calls, so a
-    resumed run goes on with one number.
-    """
-    taken: list[int] = []
-    while len(taken) < count:
-        epoch, offset = divmod(start + len(taken), size)
-        permutation = np.random.default_rng(derive_seed(seed, "epoch", epoch)).permutation(size)
-        taken += permutation[offset : offset + count - len(taken)].tolist()
-    return taken

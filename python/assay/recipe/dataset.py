@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from assay.data import Splits, Task, load_splits
-from assay.data.columnar import read_parquet
+from assay.data.columnar import library, read_parquet
 from assay.data.jsonl import read_jsonl
 from assay.data.rows import make_task
 from assay.data.split import carve
-from assay.errors import InvalidInputError
+from assay.errors import InvalidInputError, UnavailableError
+from assay.recipe.folder import write_whole
 from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from assay.recipe.schema import CollectStage
+
+# What a row of a dataset says of where it comes from.
+_PROVENANCE = (
+    *("key", "model", "weight_version", "seed", "total", "components", "status", "pass_rate", "bucket", "length"),
+)
 
 
 def load_data(config: AnyData, run: Path | None) -> Splits:
@@ -58,3 +68,80 @@ def _stage_output(config: StageOutputConfig, run: Path) -> Splits:
         )
     splits = carve(tasks, config.held_out, seed=config.seed) if config.held_out else Splits(tasks, [], 0)
     return Splits(splits.train[: config.limit], splits.held_out, splits.removed)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes JSON Lines, whole or not at all.
+
+    Raises:
+        UnavailableError: The disk is full or the folder cannot be written.
+    """
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    # A lone surrogate in a decoded completion is the model's doing and must not stop the run.
+    write_whole(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def write_dataset(
+    folder: Path, rows: Sequence[Mapping[str, Any]], stage: CollectStage, manifest: Mapping[str, Any]
+) -> None:
+    """Writes what was kept, what was not, and last the manifest, which says that the rest is there.
+
+    Raises:
+        InvalidInputError: The rows do not fit into one Parquet schema.
+        UnavailableError: The disk is full or the folder cannot be written.
+    """
+    kept = [_training_row(row) for row in rows if row["rejected"] is None]
+    rejected = [row for row in rows if row["rejected"] is not None]
+    for number, start in enumerate(range(0, len(kept), stage.shard)):
+        path = folder / f"data-{number:05d}.{stage.format}"
+        part = kept[start : start + stage.shard]
+        if stage.format == "jsonl":
+            write_rows(path, part)
+        else:
+            _write_parquet(path, part)
+    for number, start in enumerate(range(0, len(rejected), stage.shard)):
+        write_rows(folder / f"rejected-{number:05d}.jsonl", rejected[start : start + stage.shard])
+    whole = {**manifest, "rows": len(kept), "format": stage.format}
+    write_whole(folder / "manifest.json", json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+
+
+def _training_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the problem with the sampled completion, and its provenance."""
+    own = {key: row[key] for key in ("prompt", "reference", "id", "completion")}
+    return {**row["metadata"], **own, "provenance": {key: row[key] for key in _PROVENANCE}}
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    arrow, parquet = library("pyarrow", "'assay[train]'"), library("pyarrow.parquet", "'assay[train]'")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        parquet.write_table(arrow.Table.from_pylist(rows), partial)
+        partial.replace(path)
+    except arrow.lib.ArrowException as error:
+        partial.unlink(missing_ok=True)
+        reason = str(error).splitlines()[0]
+        raise InvalidInputError(f'{path}: the rows do not share one schema ({reason}); use format = "jsonl"') from error
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UnavailableError(f"{path}: cannot be written ({error.strerror}); free some space") from error
+
+
+def read_marks(path: str | None) -> dict[str, str]:
+    """A reviewer's ``accept`` and ``reject`` by the key of the sample; the last mark of a sample counts.
+
+    Args:
+        path: JSON Lines with ``group_id``, ``index`` and ``mark`` (``accept``, ``reject`` or ``note``).
+
+    Raises:
+        InvalidInputError: A row has another form.
+    """
+    marks: dict[str, str] = {}
+    for number, row in read_jsonl(path) if path is not None else ():
+        group, index, mark = row.get("group_id"), row.get("index"), row.get("mark")
+        if not isinstance(group, int) or not isinstance(index, int) or mark not in ("accept", "reject", "note"):
+            raise InvalidInputError(
+                f"{path}:{number}: not a mark; a row has group_id, index and mark (accept, reject or note)"
+            )
+        if mark != "note":
+            marks[f"{group}/{index}"] = mark
+    return marks

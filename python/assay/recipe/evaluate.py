@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.errors import InvalidInputError
-from assay.recipe.context import derive_seed
-from assay.recipe.grpo import sampling_params
+from assay.recipe.order import derive_seed
 from assay.recipe.progress import StageProgress
+from assay.recipe.sampling import sampling_params
 from assay.recipe.scoring import accuracy_of, batch_metrics, sample_rows, score_groups, thinks
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run_eval(context: RunContext, stage: EvalStage) -> dict[str, float]:
     tasks = held_out[: stage.problems or None]
     if not tasks:
         raise InvalidInputError(f"stage {stage.name!r}: there are no held-out problems; set data.held_out")
-    sampling = sampling_params(context, stage.sampling)
+    sampling = sampling_params(context.policy.tokenizer, stage.sampling)
     groups: list[RolloutGroup] = []
     with StageProgress(stage.name, len(tasks)) as progress, context.timed(stage.name):
         for start in range(0, len(tasks), _CHUNK):

@@ -6,25 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay._transformers import end_token_id
-from assay.errors import InvalidInputError
 from assay.learner.config import GrpoConfig
 from assay.recipe.advantages import groups_with_variance, train_sequences
-from assay.recipe.context import derive_seed, order
 from assay.recipe.measure import Timer, peak_memory_bytes
+from assay.recipe.order import derive_seed, order
 from assay.recipe.progress import StageProgress
 from assay.recipe.reference import Reference
+from assay.recipe.sampling import sampling_params
 from assay.recipe.scoring import batch_metrics, merge, sample_rows, score_groups, select
 from assay.recipe.training import TrainingRun
-from assay.rollout import SamplingParams
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from assay.recipe.context import RunContext
     from assay.recipe.rewards import StageScorer
-    from assay.recipe.schema import GrpoStage, Sampling
+    from assay.recipe.schema import GrpoStage
     from assay.recipe.scoring import ScoredBatch
+    from assay.rollout import SamplingParams
 
 
 def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> None:
@@ -33,7 +32,11 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
     reference = Reference(context, stage) if stage.kl_coefficient else None
     if reference is not None:
         reference.start(run)
-    scorer, sampling, loss = context.scorer_of(stage), sampling_params(context, stage.sampling), loss_config(stage)
+    scorer, sampling, loss = (
+        context.scorer_of(stage),
+        sampling_params(context.policy.tokenizer, stage.sampling),
+        loss_config(stage),
+    )
     with StageProgress(stage.name, stage.steps, done=run.step) as progress:
         while run.step < stage.steps:
             timer = Timer()
@@ -134,27 +137,3 @@ def _sample(
     everything = set(sampled.group_ids.tolist())
     # With nothing to learn from, the step is taken with advantages of 0, which leave the weights alone.
     return sampled, set(taught[: stage.prompts_per_step]) if stage.dynamic_sampling and taught else everything
-
-
-def sampling_params(context: RunContext, sampling: Sampling) -> SamplingParams:
-    """The sampling table with its stop tokens looked up.
-
-    Raises:
-        InvalidInputError: A stop text is not one token of this tokenizer.
-    """
-    tokenizer = context.policy.tokenizer
-    stops = [end_token_id(tokenizer)]
-    for text in sampling.stop:
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        if len(ids) != 1:
-            raise InvalidInputError(
-                f"sampling.stop: {text!r} is {len(ids)} tokens in this tokenizer; give single tokens"
-            )
-        stops.append(ids[0])
-    return SamplingParams(
-        max_new_tokens=sampling.max_new_tokens,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        stop_token_ids=tuple(stops),
-    )

@@ -11,6 +11,7 @@ import torch
 from assay._transformers import hide_progress_bars
 from assay.errors import UnavailableError
 from assay.recipe.board import Board
+from assay.recipe.collect import run_collect
 from assay.recipe.context import RunContext, load_problems
 from assay.recipe.dataset import load_data
 from assay.recipe.evaluate import run_eval
@@ -21,7 +22,7 @@ from assay.recipe.interrupt import Interrupt
 from assay.recipe.model import build_policy
 from assay.recipe.records import mark_done, read_record, resume_point
 from assay.recipe.rewards import check_scorer
-from assay.recipe.schema import AnyStage, EvalStage, GrpoStage, Recipe, SftStage
+from assay.recipe.schema import AnyStage, CollectStage, EvalStage, GrpoStage, Recipe, SftStage
 from assay.recipe.schema.references import data_references
 from assay.recipe.sft import run_sft
 from assay.recipe.start import restore_weights
@@ -89,6 +90,8 @@ def _run_stage(context: RunContext, stage: AnyStage, checkpoint: Path | None) ->
             run_sft(context, stage, checkpoint)
         case GrpoStage():
             run_grpo(context, stage, checkpoint)
+        case CollectStage():
+            run_collect(context, stage)
         case EvalStage():
             run_eval(context, stage)
     mark_done(context, stage)

@@ -10,7 +10,8 @@ import numpy as np
 from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
-from assay.recipe.context import derive_seed, encode, order
+from assay.recipe.context import encode
+from assay.recipe.order import derive_seed, order
 from assay.recipe.progress import StageProgress
 from assay.recipe.training import TrainingRun
 

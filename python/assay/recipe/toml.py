@@ -7,16 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from assay.data.config import Files
 from assay.data.strict import check, suggestion
 from assay.errors import InvalidInputError, InvalidSpecError
+from assay.recipe.paths import with_absolute_paths
 from assay.recipe.scale import apply_scale
-from assay.recipe.schema import FolderModel, GgufModel, MixtureConfig, Recipe, SGLangGeneration
+from assay.recipe.schema import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from assay.recipe.schema import ScorerConfig
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = (), *, scale: str | None = None) -> Recipe:
@@ -48,7 +46,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = (), *, scale: str |
     for override in overrides:
         apply_override(table, override)
     recipe: Recipe = check(Recipe, table, where=str(path))
-    return _absolute(recipe, path.parent.resolve())
+    return with_absolute_paths(recipe, path.parent.resolve())
 
 
 def apply_override(table: dict[str, Any], override: str) -> None:
@@ -88,62 +86,6 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _absolute(recipe: Recipe, base: Path) -> Recipe:
-    """Makes every path absolute, so that the resolved recipe means the same wherever it is kept."""
-
-    def data(config: Any) -> Any:
-        if isinstance(config, MixtureConfig):
-            return config.model_copy(update={"parts": [data(part) for part in config.parts]})
-        if not isinstance(config, Files):
-            return config
-        held_out = config.held_out_path
-        paths = {"path": str(base / config.path), "held_out_path": str(base / held_out) if held_out else None}
-        return config.model_copy(update=paths)
-
-    def scorer(config: ScorerConfig | None) -> ScorerConfig | None:
-        if config is None:
-            return None
-        models = [
-            item if item.path is None else item.model_copy(update={"path": str(base / item.path)})
-            for item in config.preference
-        ]
-        return config.model_copy(
-            update={"spec": str(base / config.spec) if config.spec else None, "preference": models}
-        )
-
-    def model(config: Any) -> Any:
-        if isinstance(config, FolderModel | GgufModel) and config.path is not None:
-            return config.model_copy(update={"path": str(base / Path(config.path).expanduser())})
-        return config
-
-    def generator(config: Any) -> Any:
-        if not isinstance(config, SGLangGeneration):
-            return config
-        changes: dict[str, object] = {}
-        if config.sync.directory is not None:
-            directory = str(base / Path(config.sync.directory).expanduser())
-            changes["sync"] = config.sync.model_copy(update={"directory": directory})
-        if config.launch is not None and "/" in (config.launch.python or ""):
-            python = str(base / Path(str(config.launch.python)).expanduser())
-            changes["launch"] = config.launch.model_copy(update={"python": python})
-        return config.model_copy(update=changes)
-
-    def stage(config: Any) -> Any:
-        # A stage may have a model of its own: a teacher, a student, a reward model to start from.
-        own = {key: model(getattr(config, key)) for key in ("model", "student") if hasattr(config, key)}
-        return config.model_copy(update={"data": data(config.data), "scorer": scorer(config.scorer), **own})
-
-    return recipe.model_copy(
-        update={
-            "data": data(recipe.data),
-            "generator": generator(recipe.generator),
-            "model": model(recipe.model),
-            "scorer": scorer(recipe.scorer),
-            "stage": [stage(each) for each in recipe.stage],
-        }
-    )
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -232,7 +232,7 @@ def test_a_mistake_is_found_before_there_is_a_run_folder(
 
 
 def test_order_visits_everything_once_per_pass_and_can_be_entered_anywhere():
-    from assay.recipe.context import order
+    from assay.recipe.order import order
 
     whole = order(7, 3, 0, 21)
     assert [sorted(whole[i : i + 7]) for i in (0, 7, 14)] == [list(range(7))] * 3

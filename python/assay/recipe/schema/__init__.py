@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive, Share
+from assay.recipe.schema.collect import BalanceConfig, CollectStage, FilterConfig
 from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
 from assay.recipe.schema.evaluate import EvalStage
 from assay.recipe.schema.generator import GeneratorConfig, LaunchConfig, LocalGeneration, SGLangGeneration, SyncConfig
@@ -18,8 +19,11 @@ __all__ = [
     "Above0",
     "AnyData",
     "AnyStage",
+    "BalanceConfig",
+    "CollectStage",
     "Count",
     "EvalStage",
+    "FilterConfig",
     "FolderModel",
     "GeneratorConfig",
     "GgufModel",

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from assay.data import StrictModel
 from assay.recipe.schema.base import Count, Name
+from assay.recipe.schema.collect import CollectStage
 from assay.recipe.schema.data import AnyData
 from assay.recipe.schema.evaluate import EvalStage
 from assay.recipe.schema.generator import GeneratorConfig, LocalGeneration
@@ -19,7 +20,7 @@ from assay.recipe.schema.runtime import RuntimeConfig
 from assay.recipe.schema.scorer import ScorerConfig
 from assay.recipe.schema.sft import SftStage
 
-AnyStage = Annotated[SftStage | GrpoStage | EvalStage, Field(discriminator="kind")]
+AnyStage = Annotated[SftStage | GrpoStage | CollectStage | EvalStage, Field(discriminator="kind")]
 
 
 class Recipe(StrictModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from assay.data.strict import suggestion
+from assay.recipe.schema.collect import CollectStage
 from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
 from assay.recipe.schema.evaluate import EvalStage
 from assay.recipe.schema.grpo import GrpoStage
@@ -61,7 +62,7 @@ def check_references(data: AnyData, scorer: ScorerConfig, stages: Sequence[Stage
 def references(stage: Stage, shared: ScorerConfig) -> list[Reference]:
     """Every stage that ``stage`` names; ``shared`` is the recipe's reward, used where the stage has none of its own."""
     found = data_references(stage.data)
-    scorer = stage.scorer or (shared if isinstance(stage, GrpoStage | EvalStage) else None)
+    scorer = stage.scorer or (shared if isinstance(stage, GrpoStage | EvalStage | CollectStage) else None)
     if scorer is not None:
         found += [
             Reference("scorer.preference.stage", preference.stage, "trains a reward model")
@@ -80,4 +81,6 @@ def data_references(data: AnyData | None) -> list[Reference]:
 
 
 def _good_for(stage: Stage) -> set[Wanted]:
+    if isinstance(stage, CollectStage):
+        return {"leaves a dataset"}
     return {"trains the model"} if isinstance(stage, Training) else set()
