@@ -18,6 +18,7 @@ from assay.commands.answers import extract, verify
 from assay.commands.bench import bench
 from assay.commands.convert import convert
 from assay.commands.evaluate import evaluate
+from assay.commands.plan import plan
 from assay.commands.report import report
 from assay.commands.rollout_server import rollout_server
 from assay.commands.score import score
@@ -49,6 +50,7 @@ app.command()(serve)
 app.command("rollout-server")(rollout_server)
 app.command()(train)
 app.command("eval")(evaluate)
+app.command()(plan)
 app.command()(report)
 app.command()(convert)
 app.command()(bench)

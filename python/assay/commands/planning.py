@@ -1,0 +1,443 @@
+"""From a recipe to its plan, and the tables that show it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from assay.commands.output import emit_json, figure, plain, print_table, say
+from assay.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from assay.plan import Assumptions, Hardware, Layout, ModelShape, Simulated, StagePlan, Workload
+    from assay.recipe.schema import Recipe
+
+PROMPT_TOKENS = 200.0
+MEAN_SHARE = 0.4
+FALLBACK_TOKENS = 4096
+FALLBACK_PROBLEMS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The options of one `assay plan`, named as on the command line."""
+
+    recipe: Path | None
+    hardware: str | None
+    scale: str | None
+    overrides: list[str]
+    model: str | None
+    prompt_length: float | None
+    response_length: float | None
+    spread: float
+    schedule: Literal["sync", "async"]
+    generate_share: float
+    tensor_parallel: int | None
+    offload: bool
+    price: float | None
+    assume: list[str]
+    simulate: bool
+    staleness: int
+    seed: int
+    output: Path | None
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it is made of."""
+
+    recipe: Recipe
+    shape: ModelShape
+    hardware: Hardware
+    assumptions: Assumptions
+    layout: Layout
+    stages: list[StagePlan]
+    simulated: dict[str, dict[str, Simulated]]
+    measured: dict[str, dict[str, Any]]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every stage can run as planned."""
+        return not any(stage.problems for stage in self.stages)
+
+
+def run(request: Request) -> bool:
+    """Plans, prints and stores; whether everything fits."""
+    planned = make(request)
+    value = to_json(planned)
+    target = request.output
+    if target is None and request.recipe is not None and request.recipe.is_dir():
+        target = request.recipe / "plan.json"
+    if target is not None:
+        from assay._files import write_atomic
+
+        write_atomic(target, json.dumps(plain(value), indent=2) + "\n")
+    if request.as_json:
+        emit_json(value)
+    else:
+        _print(planned)
+        if target is not None:
+            say(f"plan: {target}")
+    return planned.fits
+
+
+def make(request: Request) -> Planned:
+    """The plan of every stage that computes."""
+    from assay.plan import Layout, parse_hardware, plan_stage
+    from assay.plan.rehearse import rehearse
+    from assay.recipe import load_recipe
+
+    if request.recipe is None or request.hardware is None:
+        raise InvalidInputError("plan needs a RECIPE and --hardware NAME:COUNT, as in --hardware h800:512 (or --check)")
+    path, measured = request.recipe, {}
+    if path.is_dir():
+        measured = _measured(path)
+        path = path / "recipe.toml"
+    recipe = load_recipe(path, tuple(request.overrides), scale=request.scale)
+    hardware = parse_hardware(request.hardware)
+    if request.price is not None:
+        hardware = replace(hardware, price=request.price)
+    shape = _shape(recipe, request.model)
+    assumptions = _assumptions(recipe, request.assume)
+    layout = Layout(
+        schedule=request.schedule,
+        generate_share=request.generate_share,
+        engine_devices=request.tensor_parallel,
+        offload=request.offload,
+    )
+    workloads = _workloads(recipe, request)
+    stages = [plan_stage(shape, hardware, assumptions, work, layout) for work in workloads]
+    simulated: dict[str, dict[str, Simulated]] = {}
+    if request.simulate:
+        simulated = {
+            work.name: {
+                str(name): outcome
+                for name, outcome in rehearse(
+                    shape, hardware, assumptions, work, layout, staleness=request.staleness, seed=request.seed
+                ).items()
+            }
+            for work in workloads
+            if work.kind == "rl"
+        }
+    return Planned(recipe, shape, hardware, assumptions, layout, stages, simulated, measured)
+
+
+def to_json(planned: Planned) -> dict[str, Any]:
+    """The plan as `plan.json` holds it and `--json` prints it."""
+    return {
+        "recipe": planned.recipe.name,
+        "model": {
+            "name": planned.shape.name,
+            "params": planned.shape.params,
+            "active_params": planned.shape.active_params,
+        },
+        "hardware": {
+            "name": planned.hardware.name,
+            "count": planned.hardware.count,
+            "price": planned.hardware.price,
+            "source": planned.hardware.source,
+        },
+        "assumptions": asdict(planned.assumptions),
+        "layout": asdict(planned.layout),
+        "fits": planned.fits,
+        "stages": [_stage_json(stage) for stage in planned.stages],
+        "total": _total(planned.stages),
+        "simulated": {
+            name: {schedule: _simulated_json(outcome) for schedule, outcome in by.items()}
+            for name, by in planned.simulated.items()
+        },
+        "measured": planned.measured,
+    }
+
+
+def print_checks(*, as_json: bool) -> None:
+    """The formulas beside published runs."""
+    from assay.plan import run_checks
+
+    checks = run_checks()
+    if as_json:
+        emit_json([{**asdict(check), "error": check.error} for check in checks])
+        return
+    print_table(
+        ["run", "quantity", "predicted", "published", "error"],
+        [[c.name, c.what, figure(c.predicted), figure(c.published), f"{c.error:+.0%}"] for c in checks],
+    )
+    for check in checks:
+        if check.assumed:
+            say(f"{check.name}, {check.what}: assumed {check.assumed}")
+
+
+def _stage_json(stage: StagePlan) -> dict[str, Any]:
+    return {
+        "name": stage.work.name,
+        "kind": stage.work.kind,
+        "steps": stage.work.steps,
+        "sequences": stage.work.sequences,
+        "response_mean": stage.work.lengths.moments()[0],
+        "phases": stage.phases,
+        "step_seconds": stage.step_seconds,
+        "seconds": stage.seconds,
+        "gpu_hours": stage.gpu_hours,
+        "tokens": stage.tokens,
+        "energy_kwh": stage.energy_kwh,
+        "dollars": stage.dollars,
+        "bottleneck": stage.bottleneck,
+        "memory": None if stage.training is None else {**asdict(stage.training), "total": stage.training.total},
+        "engine": None if stage.engine is None else asdict(stage.engine),
+        "problems": stage.problems,
+    }
+
+
+def _simulated_json(outcome: Simulated) -> dict[str, Any]:
+    return {**asdict(outcome), "staleness_mean": outcome.staleness_mean}
+
+
+def _total(stages: Sequence[StagePlan]) -> dict[str, float | None]:
+    dollars = [stage.dollars for stage in stages]
+    return {
+        "seconds": sum(stage.seconds for stage in stages),
+        "gpu_hours": sum(stage.gpu_hours for stage in stages),
+        "tokens": sum(stage.tokens for stage in stages),
+        "energy_kwh": sum(stage.energy_kwh for stage in stages),
+        "dollars": None if None in dollars else sum(value for value in dollars if value is not None),
+    }
+
+
+def _shape(recipe: Recipe, name: str | None) -> ModelShape:
+    from assay.plan import ModelShape, find_shape
+    from assay.recipe.schema import FolderModel, TinyModel
+
+    model = recipe.model
+    if name is not None:
+        return find_shape(name)
+    if isinstance(model, TinyModel):
+        return ModelShape(
+            name="tiny",
+            hidden=model.hidden_size,
+            layers=model.layers,
+            heads=model.heads,
+            key_value_heads=model.key_value_heads,
+            head_dim=model.hidden_size // model.heads,
+            vocabulary=len(model.alphabet or "0123456789+-*/=,;.: abcdefghijklmnopqrstuvwxyz") + 8,
+            feed_forward=model.feed_forward_size,
+            tied=True,
+        )
+    if isinstance(model, FolderModel):
+        return find_shape(model.path)
+    return find_shape(model.package or (model.path or "").removesuffix(".gguf"))
+
+
+def _assumptions(recipe: Recipe, changes: Sequence[str]) -> Assumptions:
+    from assay.data.strict import suggestion
+    from assay.plan import Assumptions
+
+    # What assay's own learner keeps: float32 weights, gradients and moments, and copies if it computes in bfloat16.
+    narrow = recipe.model.compute_dtype == "bfloat16"
+    budgets = [int(getattr(stage, "token_budget", 0)) for stage in recipe.stage]
+    assumed = Assumptions(
+        micro_tokens=max([*budgets, 1]),
+        state_bytes=18.0 if narrow else 16.0,
+        weight_bytes=2.0 if narrow else 4.0,
+        checkpointing=recipe.model.gradient_checkpointing,
+    )
+    known = {entry.name: type(getattr(assumed, entry.name)) for entry in fields(assumed)}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in known:
+            raise InvalidInputError(f"--assume {change}: no assumption {name!r}{suggestion(name, list(known))}")
+        try:
+            value = text.strip().lower() == "true" if known[name] is bool else known[name](text)
+        except ValueError:
+            raise InvalidInputError(f"--assume {change}: {text!r} is not a number") from None
+        assumed = replace(assumed, **{name: value})
+    return assumed
+
+
+def _workloads(recipe: Recipe, request: Request) -> list[Workload]:
+    stages: list[Any] = list(recipe.stage)
+    samplings = [stage.sampling for stage in stages if hasattr(stage, "sampling")]
+    longest = max((int(sampling.max_new_tokens) for sampling in samplings), default=FALLBACK_TOKENS)
+    made = [_workload(recipe, stage, request, longest) for stage in stages]
+    found = [work for work in made if work is not None]
+    if not found:
+        raise InvalidInputError(f"recipe {recipe.name!r}: no stage computes anything; there is nothing to plan")
+    return found
+
+
+def _workload(recipe: Recipe, stage: Any, request: Request, longest: int) -> Workload | None:
+    """One stage by what it has.
+
+    A `group_size` is reinforcement learning, a `batch_size` supervised steps, and sampling alone generation. A stage with
+    none of these (such as an export) takes no time worth planning.
+    """
+    from assay.plan import Lengths, Workload
+
+    sampling = getattr(stage, "sampling", None)
+    limit = sampling.max_new_tokens if sampling is not None else longest
+    mean = min(request.response_length or MEAN_SHARE * limit, limit)
+    lengths = Lengths(mean=mean, longest=limit, spread=request.spread)
+    tiny = recipe.model.kind == "tiny"
+    common: dict[str, Any] = {
+        "name": stage.name,
+        "lengths": lengths,
+        "prompt_tokens": request.prompt_length or (10.0 if tiny else PROMPT_TOKENS),
+    }
+    if hasattr(stage, "group_size"):
+        return Workload(
+            kind="rl",
+            steps=stage.steps,
+            prompts=stage.prompts_per_step,
+            group=stage.group_size,
+            reference=stage.kl_coefficient > 0,
+            epochs=stage.inner_epochs,
+            **common,
+        )
+    if hasattr(stage, "batch_size"):
+        return Workload(kind="train", steps=stage.steps, prompts=stage.batch_size, **common)
+    if sampling is not None:
+        data = stage.data or recipe.data
+        problems = getattr(stage, "problems", 0) or getattr(data, "held_out", 0) or FALLBACK_PROBLEMS
+        return Workload(kind="generate", steps=1, prompts=problems, group=getattr(stage, "samples", 1), **common)
+    return None
+
+
+def _measured(folder: Path) -> dict[str, dict[str, Any]]:
+    """Seconds of every stage of a run, by its name; empty if it has not finished one."""
+    try:
+        summary = json.loads((folder / "summary.json").read_bytes())
+        return {str(stage["name"]): stage for stage in summary["stages"]}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(f"{folder / 'summary.json'}: cannot be read ({error})") from None
+
+
+def _print(planned: Planned) -> None:
+    hardware, shape = planned.hardware, planned.shape
+    say(
+        f"{shape.name}: {_count(shape.params)} parameters, {_count(shape.active_params)} active; "
+        f"{hardware.count} x {hardware.title}, {planned.layout.schedule}"
+    )
+    say("")
+    rows = [_row(stage) for stage in planned.stages]
+    total = _total(planned.stages)
+    rows.append(
+        [
+            "all",
+            "",
+            _time(total["seconds"]),
+            *_costs(total["gpu_hours"], total["tokens"], total["dollars"], total["energy_kwh"]),
+            "",
+        ]
+    )
+    header = ["stage", "step", "all steps", "device hours", "tokens", "dollars", "kWh", "bottleneck"]
+    print_table(header, rows)
+    for stage in planned.stages:
+        _print_stage(stage)
+    for name, outcomes in planned.simulated.items():
+        _print_simulated(name, outcomes)
+    if planned.measured:
+        _print_measured(planned)
+    say("")
+    say("assumed: " + ", ".join(f"{name}={value}" for name, value in asdict(planned.assumptions).items()))
+    if hardware.price is None:
+        say("no price is known for this hardware: give one with --price")
+
+
+def _row(stage: StagePlan) -> list[str]:
+    costs = _costs(stage.gpu_hours, stage.tokens, stage.dollars, stage.energy_kwh)
+    return [stage.work.name, _time(stage.step_seconds), _time(stage.seconds), *costs, stage.bottleneck]
+
+
+def _costs(hours: float | None, tokens: float | None, dollars: float | None, energy: float | None) -> list[str]:
+    return ["-" if value is None else figure(value) for value in (hours, tokens, dollars, energy)]
+
+
+def _print_stage(stage: StagePlan) -> None:
+    say("")
+    parts = ", ".join(f"{name} {_time(seconds)}" for name, seconds in stage.phases.items() if seconds > 0)
+    steps = "1 step" if stage.work.steps == 1 else f"{stage.work.steps} steps"
+    say(f"{stage.work.name}: {steps} of {stage.work.sequences} sequences{'; a step: ' if parts else ''}{parts}")
+    if stage.training is not None:
+        memory = stage.training
+        shown = ", ".join(f"{name} {value / 1e9:.3g}" for name, value in asdict(memory).items() if value)
+        say(f"  training memory of a device: {memory.total / 1e9:.3g} GB ({shown})")
+    if stage.engine is not None:
+        engine = stage.engine
+        say(
+            f"  generation: {engine.count} engines of {engine.devices}; a device holds {engine.weights / 1e9:.3g} GB of weights, "
+            f"{engine.cache / 1e9:.3g} GB of cache; {engine.slots} sequences an engine"
+        )
+    for problem in stage.problems:
+        say(f"  does not fit: {problem}")
+
+
+def _print_simulated(name: str, outcomes: dict[str, Simulated]) -> None:
+    say("")
+    say(f"{name}, simulated:")
+    rows = [
+        [
+            schedule,
+            _time(outcome.step_seconds),
+            f"{outcome.trainer_idle:.0%}",
+            f"{outcome.slots_idle:.0%}",
+            f"{outcome.staleness_mean:.2f}",
+            str(max(outcome.staleness, default=0)),
+            f"{outcome.longest_wait_share:.0%}",
+            _time(outcome.reward_wait_max),
+        ]
+        for schedule, outcome in outcomes.items()
+    ]
+    print_table(
+        ["schedule", "step", "trainer idle", "slots idle", "mean staleness", "most", "last tenth", "longest reward"],
+        rows,
+    )
+
+
+def _print_measured(planned: Planned) -> None:
+    rows: list[list[str]] = []
+    for stage in planned.stages:
+        own = planned.measured.get(stage.work.name)
+        if own is None:
+            continue
+        steps = max(int(own.get("steps") or 1), 1)
+        planned_seconds = stage.step_seconds * steps
+        for key, title in (("seconds", "wall"), ("cpu_seconds", "CPU")):
+            value = float(own.get(key) or 0.0)
+            if value:
+                rows.append(
+                    [
+                        stage.work.name,
+                        title,
+                        _time(planned_seconds),
+                        _time(value),
+                        f"{planned_seconds / value - 1:+.0%}",
+                    ]
+                )
+    say("")
+    print_table(["stage", "time", "planned", "measured", "error"], rows)
+
+
+def _count(number: float) -> str:
+    for size, letter in ((1e9, "B"), (1e6, "M")):
+        if number >= size:
+            return f"{number / size:.4g} {letter}"
+    return f"{number:,.0f}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < 600:
+        return f"{seconds:.3g} s"
+    if seconds < 36_000:
+        return f"{seconds / 60:.3g} min"
+    return f"{seconds / 3600:.4g} h"
