@@ -126,7 +126,52 @@ class Readability:
     weight: float = 1.0
 
 
-Component: TypeAlias = Accuracy | Format | Tags | Length | Repetition | Language | Readability
+@dataclass(frozen=True, kw_only=True)
+class RewardModel:
+    """The output of a reward model, or the grade of a judge, behind an endpoint that the scorer or its server knows by name.
+
+    What the endpoint cannot say is the status `unavailable` with a reason, and never a number.
+    """
+
+    kind: ClassVar[str] = "reward_model"
+    name: str = "reward_model"
+    weight: float = 1.0
+    endpoint: str
+    """The name of the endpoint: a key of `Scorer(reward_models=...)`, or `[reward_model.NAME]` of the server."""
+    mode: Literal["classify", "judge"] = "classify"
+    """`classify`: the output of a sequence classifier as it is; `judge`: the number in a chat model's reply, in [0, 1]."""
+    input: Literal["response", "summary", "answer"] = "response"
+    """What it sees: everything, what follows the thoughts, or the body of the answer block."""
+    think_in_prompt: bool = False
+    """The prompt already ended in `<think>`, so that the completion starts with thoughts."""
+    template: str | None = None
+    """What is sent; `{prompt}`, `{completion}`, `{reference}`, `{low}` and `{high}` are filled in."""
+    system: str | None = None
+    """`judge`: the system message."""
+    class_: int | None = None
+    """`classify`: which output counts, where the model has several. Written `class` in TOML and JSON."""
+    low: float = 1.0
+    """`judge`: the worst grade, worth 0."""
+    high: float = 10.0
+    """`judge`: the best grade, worth 1."""
+    max_tokens: int = 512
+    """`judge`: most tokens of its reply."""
+    missing: float | None = None
+    """The value of a completion in which `input` is empty; None asks the model about the empty text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """The value that a user's function gives; see docs/components.md."""
+
+    kind: ClassVar[str] = "plugin"
+    name: str = "plugin"
+    weight: float = 1.0
+    function: str
+    """The name of the function: a key of `Scorer(plugins=...)`, or `[plugin.NAME]` of the server."""
+
+
+Component: TypeAlias = Accuracy | Format | Tags | Length | Repetition | Language | Readability | RewardModel | Plugin
 
 _KINDS: dict[str, type[Component]] = {
     "accuracy": Accuracy,
@@ -136,7 +181,13 @@ _KINDS: dict[str, type[Component]] = {
     "repetition": Repetition,
     "language": Language,
     "readability": Readability,
+    "reward_model": RewardModel,
+    "plugin": Plugin,
 }
+
+# Options whose name is a word of Python.
+_FIELD_OF = {"class": "class_"}
+_KEY_OF = {field: key for key, field in _FIELD_OF.items()}
 
 
 @dataclass(frozen=True)
@@ -241,14 +292,15 @@ def _from_file(path: Path) -> str:
 
 def _component(table: dict[str, Any]) -> Component:
     kind = _KINDS[table.pop("kind")]
-    return kind(**table)
+    return kind(**{_FIELD_OF.get(key, key): value for key, value in table.items()})
 
 
 def _table(component: Component) -> dict[str, Any]:
     if not isinstance(component, tuple(_KINDS.values())):
         raise InvalidSpecError(f"a component is one of {', '.join(_KINDS)}, not {type(component).__name__}")
     options = {field.name: getattr(component, field.name) for field in fields(component)}
-    return {"kind": component.kind} | {name: value for name, value in options.items() if value is not None}
+    given = {_KEY_OF.get(name, name): value for name, value in options.items() if value is not None}
+    return {"kind": component.kind} | given
 
 
 def _dump(value: object) -> str:

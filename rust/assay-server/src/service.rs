@@ -264,6 +264,8 @@ impl RewardService for RewardServer {
             }),
             tokenizers: shared.tokenizers.iter().map(tokenizer).collect(),
             threads: shared.pool.current_num_threads() as u32,
+            reward_models: Vec::new(),
+            plugins: Vec::new(),
         }))
     }
 }

@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import assay
-from assay.spec import Accuracy, Component, Format, Length, Repetition, RewardSpec, Tags, canonical_json
+from assay.spec import (
+    Accuracy,
+    Component,
+    Format,
+    Length,
+    Plugin,
+    Repetition,
+    RewardModel,
+    RewardSpec,
+    Tags,
+    canonical_json,
+)
 
 FINITE = st.floats(-1e6, 1e6)
 COMPONENT: st.SearchStrategy[Component] = st.one_of(
@@ -36,6 +47,17 @@ COMPONENT: st.SearchStrategy[Component] = st.one_of(
     ),
     st.builds(Length, weight=FINITE, mode=st.just("cosine"), max_length=st.integers(1, 2**40), min_correct=FINITE),
     st.builds(Repetition, weight=FINITE, ngram=st.integers(1, 64), max_penalty=st.floats(-10, 0)),
+    st.builds(
+        RewardModel,
+        weight=FINITE,
+        endpoint=st.just("helpful"),
+        input=st.sampled_from(["response", "summary", "answer"]),
+        template=st.sampled_from([None, "{prompt}\n{completion}", '"{completion}"']),
+        class_=st.sampled_from([None, 0, 3]),
+        missing=st.one_of(st.none(), FINITE),
+    ),
+    st.builds(RewardModel, endpoint=st.just("judge"), mode=st.just("judge"), high=st.floats(2, 100)),
+    st.builds(Plugin, weight=FINITE, function=st.just("mine")),
 )
 
 

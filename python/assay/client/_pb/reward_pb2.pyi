@@ -130,18 +130,22 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("version", "component_kinds", "limits", "tokenizers", "threads")
+    __slots__ = ("version", "component_kinds", "limits", "tokenizers", "threads", "reward_models", "plugins")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     COMPONENT_KINDS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     TOKENIZERS_FIELD_NUMBER: _ClassVar[int]
     THREADS_FIELD_NUMBER: _ClassVar[int]
+    REWARD_MODELS_FIELD_NUMBER: _ClassVar[int]
+    PLUGINS_FIELD_NUMBER: _ClassVar[int]
     version: str
     component_kinds: _containers.RepeatedScalarFieldContainer[str]
     limits: Limits
     tokenizers: _containers.RepeatedCompositeFieldContainer[TokenizerInfo]
     threads: int
-    def __init__(self, version: _Optional[str] = ..., component_kinds: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., tokenizers: _Optional[_Iterable[_Union[TokenizerInfo, _Mapping]]] = ..., threads: _Optional[int] = ...) -> None: ...
+    reward_models: _containers.RepeatedScalarFieldContainer[str]
+    plugins: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., component_kinds: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., tokenizers: _Optional[_Iterable[_Union[TokenizerInfo, _Mapping]]] = ..., threads: _Optional[int] = ..., reward_models: _Optional[_Iterable[str]] = ..., plugins: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_message_bytes", "max_items")

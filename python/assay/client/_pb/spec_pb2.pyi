@@ -74,6 +74,19 @@ class Part(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PART_UNSPECIFIED: _ClassVar[Part]
     PART_THOUGHTS: _ClassVar[Part]
     PART_COMPLETION: _ClassVar[Part]
+
+class RewardModelMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REWARD_MODEL_MODE_UNSPECIFIED: _ClassVar[RewardModelMode]
+    REWARD_MODEL_MODE_CLASSIFY: _ClassVar[RewardModelMode]
+    REWARD_MODEL_MODE_JUDGE: _ClassVar[RewardModelMode]
+
+class Input(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INPUT_UNSPECIFIED: _ClassVar[Input]
+    INPUT_RESPONSE: _ClassVar[Input]
+    INPUT_SUMMARY: _ClassVar[Input]
+    INPUT_ANSWER: _ClassVar[Input]
 ON_UNDECIDED_UNSPECIFIED: OnUndecided
 ON_UNDECIDED_NONE: OnUndecided
 ON_UNDECIDED_ZERO: OnUndecided
@@ -115,6 +128,13 @@ REPETITION_UNIT_TOKENS: RepetitionUnit
 PART_UNSPECIFIED: Part
 PART_THOUGHTS: Part
 PART_COMPLETION: Part
+REWARD_MODEL_MODE_UNSPECIFIED: RewardModelMode
+REWARD_MODEL_MODE_CLASSIFY: RewardModelMode
+REWARD_MODEL_MODE_JUDGE: RewardModelMode
+INPUT_UNSPECIFIED: Input
+INPUT_RESPONSE: Input
+INPUT_SUMMARY: Input
+INPUT_ANSWER: Input
 
 class RewardSpec(_message.Message):
     __slots__ = ("on_undecided", "components", "revision")
@@ -127,7 +147,7 @@ class RewardSpec(_message.Message):
     def __init__(self, on_undecided: _Optional[_Union[OnUndecided, str]] = ..., components: _Optional[_Iterable[_Union[Component, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Component(_message.Message):
-    __slots__ = ("name", "weight", "accuracy", "format", "tags", "length", "repetition", "language", "readability")
+    __slots__ = ("name", "weight", "accuracy", "format", "tags", "length", "repetition", "language", "readability", "reward_model", "plugin")
     NAME_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
@@ -137,6 +157,8 @@ class Component(_message.Message):
     REPETITION_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     READABILITY_FIELD_NUMBER: _ClassVar[int]
+    REWARD_MODEL_FIELD_NUMBER: _ClassVar[int]
+    PLUGIN_FIELD_NUMBER: _ClassVar[int]
     name: str
     weight: float
     accuracy: Accuracy
@@ -146,7 +168,9 @@ class Component(_message.Message):
     repetition: Repetition
     language: Language
     readability: Readability
-    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., accuracy: _Optional[_Union[Accuracy, _Mapping]] = ..., format: _Optional[_Union[Format, _Mapping]] = ..., tags: _Optional[_Union[Tags, _Mapping]] = ..., length: _Optional[_Union[Length, _Mapping]] = ..., repetition: _Optional[_Union[Repetition, _Mapping]] = ..., language: _Optional[_Union[Language, _Mapping]] = ..., readability: _Optional[_Union[Readability, _Mapping]] = ...) -> None: ...
+    reward_model: RewardModel
+    plugin: Plugin
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., accuracy: _Optional[_Union[Accuracy, _Mapping]] = ..., format: _Optional[_Union[Format, _Mapping]] = ..., tags: _Optional[_Union[Tags, _Mapping]] = ..., length: _Optional[_Union[Length, _Mapping]] = ..., repetition: _Optional[_Union[Repetition, _Mapping]] = ..., language: _Optional[_Union[Language, _Mapping]] = ..., readability: _Optional[_Union[Readability, _Mapping]] = ..., reward_model: _Optional[_Union[RewardModel, _Mapping]] = ..., plugin: _Optional[_Union[Plugin, _Mapping]] = ...) -> None: ...
 
 class Accuracy(_message.Message):
     __slots__ = ("profile", "answer", "tolerance", "units", "think_in_prompt")
@@ -227,3 +251,34 @@ class Language(_message.Message):
 class Readability(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class RewardModel(_message.Message):
+    __slots__ = ("endpoint", "mode", "input", "think_in_prompt", "template", "system", "low", "high", "max_tokens", "missing")
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    THINK_IN_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    CLASS_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    mode: RewardModelMode
+    input: Input
+    think_in_prompt: bool
+    template: str
+    system: str
+    low: float
+    high: float
+    max_tokens: int
+    missing: float
+    def __init__(self, endpoint: _Optional[str] = ..., mode: _Optional[_Union[RewardModelMode, str]] = ..., input: _Optional[_Union[Input, str]] = ..., think_in_prompt: _Optional[bool] = ..., template: _Optional[str] = ..., system: _Optional[str] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., max_tokens: _Optional[int] = ..., missing: _Optional[float] = ..., **kwargs) -> None: ...
+
+class Plugin(_message.Message):
+    __slots__ = ("function",)
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    function: str
+    def __init__(self, function: _Optional[str] = ...) -> None: ...

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::golds::BatchGolds;
+use super::outside::{Given, from_outside};
 use super::view::View;
 use super::{MAX_ANSWER_BYTES, Scorer, Status};
 use crate::math::{Gold, Outcome};
@@ -18,6 +19,14 @@ pub(super) struct Row {
     pub(super) status: Status,
     pub(super) reason: Option<String>,
     pub(super) answer: Option<String>,
+}
+
+/// What is known of one item beside its completion.
+pub(super) struct Known<'a> {
+    pub(super) index: usize,
+    pub(super) golds: &'a BatchGolds,
+    /// For each component that is computed outside, in order; shorter where nothing was given.
+    pub(super) given: &'a [Given],
 }
 
 /// A component's value, or the status that takes its place.
@@ -49,8 +58,7 @@ impl Scorer {
     pub(super) fn judge(
         &self,
         view: &View<'_>,
-        index: usize,
-        golds: &BatchGolds,
+        known: &Known<'_>,
         values: &mut [f64],
     ) -> Result<Row> {
         let mut row = Row {
@@ -70,7 +78,7 @@ impl Scorer {
             let ComponentKind::Accuracy(options) = &component.kind else {
                 continue;
             };
-            let gold = golds.get(index, self.comparison_of[place]);
+            let gold = known.golds.get(known.index, self.comparison_of[place]);
             let accurate = self.accuracy(view, options, gold)?;
             values[place] = accurate.value.unwrap_or(f64::NAN);
             if statuses.first_accuracy.is_none() {
@@ -82,7 +90,16 @@ impl Scorer {
             }
             row.reason = row.reason.or(accurate.reason);
         }
+        let mut given = known.given.iter();
         for (place, component) in self.spec.components.iter().enumerate() {
+            if component.kind.is_outside() {
+                let (value, reason) = from_outside(&component.kind, given.next());
+                values[place] = value.unwrap_or(f64::NAN);
+                if component.weight != 0.0 {
+                    statuses.note(place, value, reason.as_deref());
+                }
+                continue;
+            }
             let value = other(view, &component.kind, statuses.first_accuracy)?;
             if let Some(value) = value {
                 values[place] = value.unwrap_or(f64::NAN);
@@ -170,7 +187,9 @@ fn other(
     first_accuracy: Option<Value>,
 ) -> Result<Option<Value>> {
     Ok(Some(match kind {
-        ComponentKind::Accuracy(_) => return Ok(None),
+        ComponentKind::Accuracy(_) | ComponentKind::RewardModel(_) | ComponentKind::Plugin(_) => {
+            return Ok(None);
+        }
         ComponentKind::Format(options) => Ok(text::format(view.sections(options.think_in_prompt)?)),
         ComponentKind::Tags(options) => Ok(text::tags(view.sections(options.think_in_prompt)?)),
         ComponentKind::Length(Length::SoftOverlong(options)) => {

@@ -17,6 +17,7 @@
 
 mod golds;
 mod judge;
+mod outside;
 mod view;
 
 use rayon::prelude::*;
@@ -27,8 +28,10 @@ use crate::math::Options;
 use crate::spec::{ComponentKind, RewardSpec};
 use crate::{Error, Result};
 use golds::{BatchGolds, GoldCache};
-use judge::Row;
+use judge::{Known, Row};
 use view::View;
+
+pub use outside::{Ask, Completion, Given};
 
 /// Batches up to this size are scored on the calling thread; waking others costs more than it saves.
 pub const SEQUENTIAL: usize = 32;
@@ -46,7 +49,7 @@ pub struct Item<'a> {
     pub completion: &'a str,
     /// What the dataset knows; `None` gives the status `invalid_reference` to components that need it.
     pub reference: Option<&'a str>,
-    /// What the model was asked; no present component looks at it.
+    /// What the model was asked. Only components that are computed outside look at it.
     pub prompt: Option<&'a str>,
 }
 
@@ -182,6 +185,17 @@ impl Scorer {
     ///
     /// `InvalidSpec` when a component counts tokens and there is no tokenizer. No completion and no reference is an error.
     pub fn score(&self, items: &[Item<'_>]) -> Result<Scores> {
+        self.score_with(items, &[])
+    }
+
+    /// [`score`](Self::score), with what was found out elsewhere: for each item one [`Given`] for each of the
+    /// [`outside`](Self::outside) components, in their order. A value fills its column and counts in the total like any
+    /// other; what is not given is `unavailable`.
+    ///
+    /// # Errors
+    ///
+    /// As [`score`](Self::score).
+    pub fn score_with(&self, items: &[Item<'_>], given: &[Vec<Given>]) -> Result<Scores> {
         if let Some(name) = self
             .first_that(ComponentKind::needs_tokens)
             .filter(|_| self.encoder.is_none())
@@ -195,7 +209,7 @@ impl Scorer {
             parallel(items.len()),
         );
         let view = |index: usize| View::of_text(items[index].completion, self.encoder.as_ref());
-        self.run(items.len(), &golds, view)
+        self.run(items.len(), &golds, given, view)
     }
 
     /// Scores token ids: completion `i` is `token_ids[offsets[i]..offsets[i + 1]]`, so `offsets` has one entry more than
@@ -211,6 +225,21 @@ impl Scorer {
         token_ids: &[u32],
         offsets: &[i64],
         references: &[Option<&str>],
+    ) -> Result<Scores> {
+        self.score_tokens_with(token_ids, offsets, references, &[])
+    }
+
+    /// [`score_tokens`](Self::score_tokens), with what was found out elsewhere, as [`score_with`](Self::score_with) takes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`score_tokens`](Self::score_tokens).
+    pub fn score_tokens_with(
+        &self,
+        token_ids: &[u32],
+        offsets: &[i64],
+        references: &[Option<&str>],
+        given: &[Vec<Given>],
     ) -> Result<Scores> {
         if let Some(name) = self
             .first_that(ComponentKind::needs_text)
@@ -228,7 +257,7 @@ impl Scorer {
             let (start, end) = (offsets[index] as usize, offsets[index + 1] as usize);
             View::of_tokens(&token_ids[start..end], self.decoder.as_ref())
         };
-        self.run(references.len(), &golds, view)
+        self.run(references.len(), &golds, given, view)
     }
 
     /// The name of the first component of such a kind.
@@ -245,12 +274,19 @@ impl Scorer {
         &'a self,
         count: usize,
         golds: &BatchGolds,
+        given: &[Vec<Given>],
         view: impl Fn(usize) -> View<'a> + Sync,
     ) -> Result<Scores> {
         let width = self.spec.components.len();
         let mut values = vec![f64::NAN; count * width];
-        let judge =
-            |(index, values): (usize, &mut [f64])| self.judge(&view(index), index, golds, values);
+        let judge = |(index, values): (usize, &mut [f64])| {
+            let known = Known {
+                index,
+                golds,
+                given: given.get(index).map_or(&[], Vec::as_slice),
+            };
+            self.judge(&view(index), &known, values)
+        };
         let rows: Vec<Result<Row>> = if parallel(count) {
             values
                 .par_chunks_exact_mut(width)

@@ -165,3 +165,61 @@ fn a_tokenizer_is_asked_for_by_name() {
         "{error}"
     );
 }
+
+#[test]
+fn values_from_outside_count_like_any_other_and_what_is_missing_is_unavailable() {
+    let spec = r#"{"component": [{"kind": "accuracy"}, {"kind": "reward_model", "endpoint": "helpful", "weight": 0.5},
+        {"kind": "plugin", "function": "mine", "weight": 0}]}"#;
+    let scorer = Scorer::new(RewardSpec::from_json(spec).unwrap()).unwrap();
+    let items = [Item {
+        completion: "It is 4.",
+        reference: Some("4"),
+        prompt: None,
+    }; 5];
+    let no = |reason: &str| Err(reason.to_owned());
+    let given = [
+        vec![Ok(3.0), Ok(7.0)],
+        vec![Ok(3.0), no("it hung")],
+        vec![no("HTTP 503"), Ok(7.0)],
+        vec![Ok(f64::NAN), Ok(7.0)],
+    ];
+    let scores = scorer.score_with(&items, &given).unwrap();
+    assert_eq!(scores.total[..2], [2.5, 2.5]);
+    assert_eq!(scores.components[2].1[0], 7.0);
+    assert!(scores.components[2].1[1].is_nan());
+    for row in 2..5 {
+        assert!(scores.total[row].is_nan());
+        assert_eq!(scores.status[row], Status::Unavailable);
+        assert_eq!(scores.components[0].1[row], 1.0);
+    }
+    let reason = |row: usize| scores.reasons[row].as_deref().unwrap_or_default();
+    assert_eq!(reason(2), "HTTP 503");
+    assert!(reason(3).contains("finite"), "{}", reason(3));
+    assert!(reason(4).contains("reward_models"), "{}", reason(4));
+}
+
+#[test]
+fn a_reward_model_is_asked_about_the_part_that_the_spec_says() {
+    let asks = |completion: &str, options: &str| {
+        let spec =
+            format!(r#"{{"component": [{{"kind": "reward_model", "endpoint": "a"{options}}}]}}"#);
+        let scorer = Scorer::new(RewardSpec::from_json(&spec).unwrap()).unwrap();
+        scorer.asks(Completion::Text(completion)).unwrap().remove(0)
+    };
+    let about = |text: &str| Ask::About(text.to_owned());
+    let whole = "<think>a</think> b <answer> c </answer>";
+    assert_eq!(asks(whole, ""), about(whole));
+    let (summary, answer) = (r#", "input": "summary""#, r#", "input": "answer""#);
+    assert_eq!(asks(whole, summary), about("b <answer> c </answer>"));
+    assert_eq!(asks(whole, answer), about("c"));
+    assert_eq!(asks("<think>a</think> b ", answer), about("b"));
+    assert_eq!(asks("no tags", summary), about("no tags"));
+    assert_eq!(asks("<think>a", summary), about(""));
+    let missing = r#", "input": "summary", "missing": -3"#;
+    assert_eq!(asks("<think>a", missing), Ask::Value(-3.0));
+    assert_eq!(asks("a</think> ", missing), Ask::Value(-3.0));
+    let opened = r#", "input": "summary", "think_in_prompt": true"#;
+    assert_eq!(asks("a", opened), about(""));
+    let long = "x".repeat(super::MAX_COMPLETION_BYTES + 1);
+    assert_eq!(asks(&long, ""), Ask::Nothing);
+}

@@ -104,7 +104,7 @@ impl<'a> View<'a> {
     }
 
     /// The sections of the whole text, even where token ids were given.
-    fn text_sections(&self, text: &str, think_in_prompt: bool) -> Result<&Sections> {
+    pub(super) fn text_sections(&self, text: &str, think_in_prompt: bool) -> Result<&Sections> {
         filled(&self.sections[usize::from(think_in_prompt)], || {
             Ok(sections(text, think_in_prompt))
         })

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::hint::did_you_mean;
 use super::{
-    Accuracy, Component, ComponentKind, Cosine, Format, Language, Length, OnUndecided, Readability,
-    Repetition, RewardSpec, SoftOverlong, Tags,
+    Accuracy, Component, ComponentKind, Cosine, Format, Language, Length, OnUndecided, Plugin,
+    Readability, Repetition, RewardModel, RewardSpec, SoftOverlong, Tags,
 };
 use crate::{Error, Result};
 
@@ -144,6 +144,8 @@ fn component(index: usize, mut table: Map<String, Value>) -> Result<Component> {
         "repetition" => ComponentKind::Repetition(options::<Repetition>(&place, table)?),
         "language" => ComponentKind::Language(options::<Language>(&place, table)?),
         "readability" => ComponentKind::Readability(options::<Readability>(&place, table)?),
+        "reward_model" => ComponentKind::RewardModel(options::<RewardModel>(&place, table)?),
+        "plugin" => ComponentKind::Plugin(options::<Plugin>(&place, table)?),
         unknown => {
             let hint = did_you_mean(unknown, &ComponentKind::NAMES);
             return Err(Error::spec(format!(

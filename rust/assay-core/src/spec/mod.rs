@@ -27,6 +27,7 @@
 
 mod decode;
 mod hint;
+mod outside;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,7 @@ use crate::{Error, Result};
 
 pub use decode::option;
 pub use hint::did_you_mean;
+pub use outside::{Input, Plugin, RewardModel, RewardModelMode};
 
 /// A reward: the weighted sum of its components.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -91,6 +93,10 @@ pub enum ComponentKind {
     Language(Language),
     /// 1 less what keeps a person from reading the completion.
     Readability(Readability),
+    /// What a reward model or a judge behind an endpoint says.
+    RewardModel(RewardModel),
+    /// What a user's function says.
+    Plugin(Plugin),
 }
 
 /// Options of `accuracy`.
@@ -285,7 +291,7 @@ pub struct Readability {}
 
 impl ComponentKind {
     /// The names of the kinds, as `kind` spells them.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 9] = [
         "accuracy",
         "format",
         "tags",
@@ -293,6 +299,8 @@ impl ComponentKind {
         "repetition",
         "language",
         "readability",
+        "reward_model",
+        "plugin",
     ];
 
     /// This kind's name.
@@ -305,7 +313,14 @@ impl ComponentKind {
             Self::Repetition(_) => "repetition",
             Self::Language(_) => "language",
             Self::Readability(_) => "readability",
+            Self::RewardModel(_) => "reward_model",
+            Self::Plugin(_) => "plugin",
         }
+    }
+
+    /// Whether its value comes from outside the core: from an endpoint or a user's function.
+    pub fn is_outside(&self) -> bool {
+        matches!(self, Self::RewardModel(_) | Self::Plugin(_))
     }
 
     /// Whether it counts or compares token ids, so that scoring a text takes a tokenizer.

@@ -2,7 +2,9 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Accuracy, Component, ComponentKind, Cosine, Length, RewardSpec};
+use super::{
+    Accuracy, Component, ComponentKind, Cosine, Length, RewardModel, RewardModelMode, RewardSpec,
+};
 use crate::math::Tolerance;
 use crate::{Error, Result};
 
@@ -11,6 +13,8 @@ const LARGEST: f64 = 1e9;
 const MOST_COMPONENTS: usize = 64;
 const LONGEST_NAME: usize = 64;
 const LONGEST_NGRAM: u32 = 64;
+const LONGEST_TEMPLATE: usize = 64 << 10;
+const MOST_REPLY_TOKENS: u64 = 1 << 20;
 
 pub(super) fn spec(spec: &RewardSpec) -> Result<()> {
     if spec.components.is_empty() {
@@ -46,13 +50,7 @@ pub(super) fn spec(spec: &RewardSpec) -> Result<()> {
 }
 
 fn one(place: &str, component: &Component) -> Result<()> {
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
-    let name = &component.name;
-    if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(allowed) {
-        return Err(Error::spec(format!(
-            "{place}: `name` must be 1 to {LONGEST_NAME} letters, digits, `_`, `-` or `.`"
-        )));
-    }
+    name(place, "name", &component.name)?;
     bounded(place, "weight", component.weight)?;
     match &component.kind {
         ComponentKind::Accuracy(options) => accuracy(place, options)?,
@@ -64,6 +62,8 @@ fn one(place: &str, component: &Component) -> Result<()> {
                 )));
             }
         }
+        ComponentKind::RewardModel(options) => reward_model(place, options)?,
+        ComponentKind::Plugin(options) => name(place, "function", &options.function)?,
         ComponentKind::Length(Length::Cosine(options)) => cosine(place, options)?,
         ComponentKind::Length(Length::SoftOverlong(options)) => {
             positive(place, "max_length", options.max_length)?;
@@ -87,6 +87,59 @@ fn one(place: &str, component: &Component) -> Result<()> {
                 )));
             }
         }
+    }
+    Ok(())
+}
+
+fn name(place: &str, field: &str, name: &str) -> Result<()> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(allowed) {
+        return Err(Error::spec(format!(
+            "{place}: `{field}` must be 1 to {LONGEST_NAME} letters, digits, `_`, `-` or `.`"
+        )));
+    }
+    Ok(())
+}
+
+fn reward_model(place: &str, options: &RewardModel) -> Result<()> {
+    name(place, "endpoint", &options.endpoint)?;
+    bounded(place, "low", options.low)?;
+    bounded(place, "high", options.high)?;
+    if options.high <= options.low {
+        return Err(Error::spec(format!(
+            "{place}: `high` must be larger than `low`"
+        )));
+    }
+    if !(1..=MOST_REPLY_TOKENS).contains(&options.max_tokens) {
+        return Err(Error::spec(format!(
+            "{place}: `max_tokens` must be 1 to {MOST_REPLY_TOKENS}"
+        )));
+    }
+    if let Some(value) = options.missing {
+        bounded(place, "missing", value)?;
+    }
+    for (field, text) in [("template", &options.template), ("system", &options.system)] {
+        let length = text.as_ref().map_or(0, String::len);
+        if length > LONGEST_TEMPLATE {
+            return Err(Error::spec(format!(
+                "{place}: `{field}` is longer than {LONGEST_TEMPLATE} bytes"
+            )));
+        }
+    }
+    if !options.template().contains("{completion}") {
+        return Err(Error::spec(format!(
+            "{place}: `template` lacks the placeholder `{{completion}}`"
+        )));
+    }
+    if options.mode == RewardModelMode::Classify && options.system.is_some() {
+        return Err(Error::spec(format!(
+            "{place}: `system` belongs to mode `judge`"
+        )));
+    }
+    if options.mode == RewardModelMode::Judge && options.class.is_some() {
+        return Err(Error::spec(format!(
+            "{place}: `class` belongs to mode `classify`"
+        )));
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub struct Component {
     #[prost(double, optional, tag = "2")]
     pub weight: ::core::option::Option<f64>,
     /// What is computed, with its options. Required.
-    #[prost(oneof = "component::Kind", tags = "16, 17, 18, 19, 20, 21, 22")]
+    #[prost(oneof = "component::Kind", tags = "16, 17, 18, 19, 20, 21, 22, 23, 24")]
     pub kind: ::core::option::Option<component::Kind>,
 }
 /// Nested message and enum types in `Component`.
@@ -54,6 +54,12 @@ pub mod component {
         /// 1 less what keeps a person from reading the completion.
         #[prost(message, tag = "22")]
         Readability(super::Readability),
+        /// What a reward model or a judge behind an endpoint of the server says.
+        #[prost(message, tag = "23")]
+        RewardModel(super::RewardModel),
+        /// What a function of the server's operator says.
+        #[prost(message, tag = "24")]
+        Plugin(super::Plugin),
     }
 }
 /// 1 when the extracted answer equals the reference, else 0.
@@ -159,6 +165,52 @@ pub struct Language {
 /// 1 less the shares of loops, endless lines and (tenfold) garbled characters, at least 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Readability {}
+/// The output of a reward model or the grade of a judge. The server's configuration says where the endpoint is; a
+/// caller can only name it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RewardModel {
+    /// Name of an endpoint of the server (`GetServerInfoResponse.reward_models`). Required.
+    #[prost(string, tag = "1")]
+    pub endpoint: ::prost::alloc::string::String,
+    /// Classifier or judge. Default REWARD_MODEL_MODE_CLASSIFY.
+    #[prost(enumeration = "RewardModelMode", tag = "2")]
+    pub mode: i32,
+    /// What of the completion is looked at. Default INPUT_RESPONSE.
+    #[prost(enumeration = "Input", tag = "3")]
+    pub input: i32,
+    /// The prompt already opened the think block. Default false.
+    #[prost(bool, optional, tag = "4")]
+    pub think_in_prompt: ::core::option::Option<bool>,
+    /// What is sent, with the placeholders `{prompt}`, `{completion}`, `{reference}`, `{low}` and `{high}`; it has to have
+    /// `{completion}`. Default for a classifier `{prompt}{completion}`, for a judge a text of the core.
+    #[prost(string, optional, tag = "5")]
+    pub template: ::core::option::Option<::prost::alloc::string::String>,
+    /// JUDGE: the system message. Default none.
+    #[prost(string, optional, tag = "6")]
+    pub system: ::core::option::Option<::prost::alloc::string::String>,
+    /// CLASSIFY: index of the output that counts. Required where the model has several.
+    #[prost(uint64, optional, tag = "7")]
+    pub class: ::core::option::Option<u64>,
+    /// JUDGE: the worst grade, worth 0. Default 1.
+    #[prost(double, optional, tag = "8")]
+    pub low: ::core::option::Option<f64>,
+    /// JUDGE: the best grade, worth 1. Default 10.
+    #[prost(double, optional, tag = "9")]
+    pub high: ::core::option::Option<f64>,
+    /// JUDGE: most tokens of the reply. Default 512.
+    #[prost(uint64, optional, tag = "10")]
+    pub max_tokens: ::core::option::Option<u64>,
+    /// Value of a completion in which `input` is empty. Default: the model is asked about the empty text.
+    #[prost(double, optional, tag = "11")]
+    pub missing: ::core::option::Option<f64>,
+}
+/// The value that a function of the server's operator gives.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Plugin {
+    /// Name of a function of the server (`GetServerInfoResponse.plugins`). Required.
+    #[prost(string, tag = "1")]
+    pub function: ::prost::alloc::string::String,
+}
 /// What an undecided comparison turns into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -513,6 +565,76 @@ impl Part {
         }
     }
 }
+/// How a reward model gives its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RewardModelMode {
+    /// The default, which is REWARD_MODEL_MODE_CLASSIFY.
+    Unspecified = 0,
+    /// The output of a sequence classifier, as it is.
+    Classify = 1,
+    /// The number in the reply of a chat model, scaled to \[0, 1\].
+    Judge = 2,
+}
+impl RewardModelMode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REWARD_MODEL_MODE_UNSPECIFIED",
+            Self::Classify => "REWARD_MODEL_MODE_CLASSIFY",
+            Self::Judge => "REWARD_MODEL_MODE_JUDGE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REWARD_MODEL_MODE_UNSPECIFIED" => Some(Self::Unspecified),
+            "REWARD_MODEL_MODE_CLASSIFY" => Some(Self::Classify),
+            "REWARD_MODEL_MODE_JUDGE" => Some(Self::Judge),
+            _ => None,
+        }
+    }
+}
+/// What of a completion a reward model sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Input {
+    /// The default, which is INPUT_RESPONSE.
+    Unspecified = 0,
+    /// Everything, thoughts included.
+    Response = 1,
+    /// What follows the thoughts.
+    Summary = 2,
+    /// The body of the last answer block after the thoughts; without one, as INPUT_SUMMARY.
+    Answer = 3,
+}
+impl Input {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "INPUT_UNSPECIFIED",
+            Self::Response => "INPUT_RESPONSE",
+            Self::Summary => "INPUT_SUMMARY",
+            Self::Answer => "INPUT_ANSWER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INPUT_UNSPECIFIED" => Some(Self::Unspecified),
+            "INPUT_RESPONSE" => Some(Self::Response),
+            "INPUT_SUMMARY" => Some(Self::Summary),
+            "INPUT_ANSWER" => Some(Self::Answer),
+            _ => None,
+        }
+    }
+}
 /// A batch of completions under one spec.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreRequest {
@@ -553,7 +675,7 @@ pub struct Item {
     /// gives `ERROR_CODE_INVALID_REFERENCE`.
     #[prost(string, optional, tag = "4")]
     pub reference: ::core::option::Option<::prost::alloc::string::String>,
-    /// The prompt, for components that look at it.
+    /// The prompt, for reward models and plug-ins; no other component looks at it.
     #[prost(string, optional, tag = "5")]
     pub prompt: ::core::option::Option<::prost::alloc::string::String>,
     /// What the model wrote. Required. An item without one gets `ERROR_CODE_INVALID_ITEM`.
@@ -697,6 +819,12 @@ pub struct GetServerInfoResponse {
     /// Threads that score.
     #[prost(uint32, tag = "5")]
     pub threads: u32,
+    /// Endpoints that a `reward_model` component may name.
+    #[prost(string, repeated, tag = "10")]
+    pub reward_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Functions that a `plugin` component may name.
+    #[prost(string, repeated, tag = "11")]
+    pub plugins: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What a caller may send.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

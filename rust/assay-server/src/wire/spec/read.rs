@@ -115,6 +115,8 @@ fn component_from_wire(index: usize, component: &pb::Component) -> Result<Value>
             object.flag("think_in_prompt", language.think_in_prompt);
         }
         Kind::Readability(pb::Readability {}) => {}
+        Kind::RewardModel(model) => reward_model(&mut object, model)?,
+        Kind::Plugin(plugin) => object.text("function", &plugin.function),
     }
     Ok(Value::Object(object.map))
 }
@@ -128,7 +130,33 @@ fn kind_name(kind: &Kind) -> &'static str {
         Kind::Repetition(_) => "repetition",
         Kind::Language(_) => "language",
         Kind::Readability(_) => "readability",
+        Kind::RewardModel(_) => "reward_model",
+        Kind::Plugin(_) => "plugin",
     }
+}
+
+fn reward_model(object: &mut Fields, model: &pb::RewardModel) -> Result<()> {
+    object.text("endpoint", &model.endpoint);
+    object.word(
+        "mode",
+        model.mode,
+        "REWARD_MODEL_MODE_",
+        |value: &pb::RewardModelMode| value.as_str_name(),
+    )?;
+    object.word("input", model.input, "INPUT_", |value: &pb::Input| {
+        value.as_str_name()
+    })?;
+    object.flag("think_in_prompt", model.think_in_prompt);
+    for (field, value) in [("template", &model.template), ("system", &model.system)] {
+        if let Some(text) = value {
+            object.map.insert(field.to_owned(), text.as_str().into());
+        }
+    }
+    object.count("class", model.class);
+    object.number("low", model.low)?;
+    object.number("high", model.high)?;
+    object.count("max_tokens", model.max_tokens);
+    object.number("missing", model.missing)
 }
 
 /// The JSON object of one message under construction, and how errors call it.

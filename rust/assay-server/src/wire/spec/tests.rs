@@ -19,6 +19,10 @@ fn every_spec_survives_the_wire() {
         r#"{"component": [{"kind": "length", "mode": "soft_overlong", "max_length": 20480, "buffer": 4096,
             "unit": "characters"}]}"#,
         r#"{"component": [{"kind": "repetition", "unit": "tokens", "ngram": 20, "max_penalty": -0.05}]}"#,
+        r#"{"component": [{"kind": "reward_model", "endpoint": "helpful"}, {"kind": "plugin", "function": "mine"}]}"#,
+        r#"{"component": [{"kind": "reward_model", "endpoint": "a", "mode": "judge", "input": "answer", "low": 0, "high": 5,
+            "template": "{prompt} {completion}", "system": "", "max_tokens": 9, "missing": -1, "think_in_prompt": true},
+            {"kind": "reward_model", "name": "b", "endpoint": "a", "class": 0, "input": "summary"}]}"#,
     ];
     for json in specs {
         let spec = RewardSpec::from_json(json).unwrap();

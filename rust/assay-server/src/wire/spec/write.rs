@@ -89,6 +89,10 @@ fn component_to_wire(value: &Value) -> Result<pb::Component> {
             think_in_prompt: object.flag("think_in_prompt")?,
         }),
         "readability" => Kind::Readability(pb::Readability {}),
+        "reward_model" => Kind::RewardModel(reward_model(&mut object)?),
+        "plugin" => Kind::Plugin(pb::Plugin {
+            function: object.text("function")?.unwrap_or_default(),
+        }),
         other => return Err(unknown(&format!("component kind {other}"))),
     };
     object.end()?;
@@ -96,6 +100,26 @@ fn component_to_wire(value: &Value) -> Result<pb::Component> {
         name,
         weight,
         kind: Some(kind),
+    })
+}
+
+fn reward_model(object: &mut Words) -> Result<pb::RewardModel> {
+    Ok(pb::RewardModel {
+        endpoint: object.text("endpoint")?.unwrap_or_default(),
+        mode: object.word("mode", "REWARD_MODEL_MODE_", |name| {
+            pb::RewardModelMode::from_str_name(name).map(|value| value as i32)
+        })?,
+        input: object.word("input", "INPUT_", |name| {
+            pb::Input::from_str_name(name).map(|value| value as i32)
+        })?,
+        think_in_prompt: object.flag("think_in_prompt")?,
+        template: object.text("template")?,
+        system: object.text("system")?,
+        class: object.count("class")?,
+        low: object.number("low")?,
+        high: object.number("high")?,
+        max_tokens: object.count("max_tokens")?,
+        missing: object.number("missing")?,
     })
 }
 
