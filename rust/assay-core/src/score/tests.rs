@@ -183,16 +183,16 @@ fn values_from_outside_count_like_any_other_and_what_is_missing_is_unavailable()
         vec![no("HTTP 503"), Ok(7.0)],
         vec![Ok(f64::NAN), Ok(7.0)],
     ];
-    let scores = scorer.score_with(&items, &given).unwrap();
-    assert_eq!(scores.total[..2], [2.5, 2.5]);
-    assert_eq!(scores.components[2].1[0], 7.0);
-    assert!(scores.components[2].1[1].is_nan());
+    let result = scorer.score_with(&items, &given).unwrap();
+    assert_eq!(result.total[..2], [2.5, 2.5]);
+    assert_eq!(result.components[2].1[0], 7.0);
+    assert!(result.components[2].1[1].is_nan());
     for row in 2..5 {
-        assert!(scores.total[row].is_nan());
-        assert_eq!(scores.status[row], Status::Unavailable);
-        assert_eq!(scores.components[0].1[row], 1.0);
+        assert!(result.total[row].is_nan());
+        assert_eq!(result.status[row], Status::Unavailable);
+        assert_eq!(result.components[0].1[row], 1.0);
     }
-    let reason = |row: usize| scores.reasons[row].as_deref().unwrap_or_default();
+    let reason = |row: usize| result.reasons[row].as_deref().unwrap_or_default();
     assert_eq!(reason(2), "HTTP 503");
     assert!(reason(3).contains("finite"), "{}", reason(3));
     assert!(reason(4).contains("reward_models"), "{}", reason(4));
@@ -220,6 +220,6 @@ fn a_reward_model_is_asked_about_the_part_that_the_spec_says() {
     assert_eq!(asks("a</think> ", missing), Ask::Value(-3.0));
     let opened = r#", "input": "summary", "think_in_prompt": true"#;
     assert_eq!(asks("a", opened), about(""));
-    let long = "x".repeat(super::MAX_COMPLETION_BYTES + 1);
+    let long = "x".repeat(MAX_COMPLETION_BYTES + 1);
     assert_eq!(asks(&long, ""), Ask::Nothing);
 }
