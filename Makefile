@@ -5,6 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 VENV ?= .venv
+SGLANG_VENV ?= .venv-sglang
 PYTHON ?= python3
 BIN := $(abspath $(VENV))/bin
 # One optimised profile serves the wheel and the Rust tests, so dependencies are compiled once.
@@ -16,7 +17,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 RUST_SOURCES := $(shell find rust proto -name '*.rs' -o -name '*.toml' -o -name '*.proto') Cargo.toml Cargo.lock rust-toolchain.toml
 
-.PHONY: help setup build demo test test-rust test-python lint fmt proto wheel bench bench-train fuzz clean
+.PHONY: help setup build demo test test-rust test-python test-sglang lint fmt proto wheel bench bench-train fuzz clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,9 @@ test-rust: $(VENV)/.installed ## Rust tests and doctests
 
 test-python: build ## Python tests, doctests and the documents' commands
 	@$(BIN)/python -m pytest $(PYTEST)
+
+test-sglang: build ## 20 GRPO steps and all weight paths against the real SGLang, in .venv-sglang (6 GB, not in CI)
+	@scripts/test-sglang.sh "$(PYTHON)" "$(SGLANG_VENV)"
 
 lint: build ## rustfmt, clippy, ruff, pyright, stubtest, cargo-deny
 	@cargo fmt --all --check

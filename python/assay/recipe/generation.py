@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from assay._transformers import text_config
 from assay.errors import InvalidInputError
 from assay.learner.checkpoint import atomic_folder
-from assay.recipe.schema import FolderModel, LocalGeneration
-from assay.rollout import LocalGenerator, SGLangGenerator
+from assay.recipe.schema import FolderModel, GrpoStage, LocalGeneration, Synchronous
+from assay.rollout import LocalGenerator, ProcessGenerator, SGLangGenerator
 from assay.rollout.sglang import LaunchOptions, LocalServer, SyncOptions, default_device
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ def open_generator(recipe: Recipe, policy: Policy, folder: Path) -> Generator:
     """
     config = recipe.generator
     if isinstance(config, LocalGeneration):
+        if config.process or any(
+            isinstance(stage, GrpoStage) and stage.pipeline != Synchronous() for stage in recipe.stage
+        ):
+            return ProcessGenerator(
+                policy.model,
+                token_budget=recipe.runtime.token_budget,
+                threads=config.threads or recipe.runtime.threads,
+            )
         return LocalGenerator(policy.model, token_budget=recipe.runtime.token_budget, shares_weights=True)
     generator = _sglang(config, recipe, policy, folder)
     try:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.learner.config import GrpoConfig
 from assay.recipe.advantages import groups_with_variance, train_sequences
+from assay.recipe.flow import Flow
 from assay.recipe.measure import Timer, peak_memory_bytes
-from assay.recipe.order import derive_seed, order
 from assay.recipe.progress import StageProgress
 from assay.recipe.reference import Reference
 from assay.recipe.sampling import sampling_params
-from assay.recipe.scoring import batch_metrics, merge, sample_rows, score_groups, select
+from assay.recipe.schedule import schedule_of
+from assay.recipe.scoring import batch_metrics, merge, sample_rows, select
 from assay.recipe.training import TrainingRun
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from assay.recipe.context import RunContext
-    from assay.recipe.rewards import StageScorer
     from assay.recipe.schema import GrpoStage
     from assay.recipe.scoring import ScoredBatch
-    from assay.rollout import SamplingParams
 
 
 def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> None:
@@ -32,21 +32,21 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
     reference = Reference(context, stage) if stage.kl_coefficient else None
     if reference is not None:
         reference.start(run)
-    scorer, sampling, loss = (
-        context.scorer_of(stage),
-        sampling_params(context.policy.tokenizer, stage.sampling),
-        loss_config(stage),
-    )
-    with StageProgress(stage.name, stage.steps, done=run.step) as progress:
+    scorer, loss = context.scorer_of(stage), loss_config(stage)
+    sampling = sampling_params(context.policy.tokenizer, stage.sampling)
+    flow = Flow(context, stage, run, schedule=schedule_of(stage.pipeline), sampling=sampling, scorer=scorer)
+    with StageProgress(stage.name, stage.steps, done=run.step) as progress, closing(flow):
         while run.step < stage.steps:
             timer = Timer()
             with context.timed(stage.name):
-                sampled, taught = _sample(context, stage, run, (sampling, scorer), timer)
+                sampled, taught = _sample(stage, run, flow)
                 with timer.phase("advantage"):
                     batch = select(sampled, taught)
                     sequences, penalty = train_sequences(batch, stage, scorer.weights, run.learner)
                 with timer.phase("train"):
                     learned = run.learner.grpo_step(sequences, loss, weight_version=context.weight_version)
+                flow.settle()
+                flowed = flow.metrics(sampled, loss.updates)
                 with timer.phase("sync"):
                     context.weight_version += loss.updates
                     context.generator.update_weights(context.weight_version, context.policy.named_tensors)
@@ -59,6 +59,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 "frac_zero_variance": 1.0 - len(groups_with_variance(sampled)) / len(set(sampled.group_ids.tolist())),
                 "tokens_per_s": tokens / timer.total(),
                 **timer.metrics(),
+                **flowed,
                 **run.take_checkpoint_time(),
                 "peak_memory_bytes": float(peak_memory_bytes()),
             }
@@ -101,35 +102,17 @@ def loss_config(stage: GrpoStage) -> GrpoConfig:
     )
 
 
-def _sample(
-    context: RunContext, stage: GrpoStage, run: TrainingRun, how: tuple[SamplingParams, StageScorer], timer: Timer
-) -> tuple[ScoredBatch, set[int]]:
-    """Samples and scores one batch of prompts; with dynamic sampling, further ones until enough groups teach something.
+def _sample(stage: GrpoStage, run: TrainingRun, flow: Flow) -> tuple[ScoredBatch, set[int]]:
+    """Takes one batch of groups; with dynamic sampling, further ones until enough groups teach something.
 
     Returns:
-        Everything that was sampled, and the groups to train on: the first ``prompts_per_step`` with variance under
+        Everything that was taken, and the groups to train on: the first ``prompts_per_step`` with variance under
         dynamic sampling (fewer if the further batches did not hold as many), else all.
     """
-    tasks = context.problems[stage.name].train
-    prompt_order = derive_seed(context.recipe.seed, stage.name, "order")
-    sampling, scorer = how
     batches: list[ScoredBatch] = []
     taught: list[int] = []
     for _ in range(1 + stage.dynamic_sampling):
-        picked = [tasks[i] for i in order(len(tasks), prompt_order, run.position, stage.prompts_per_step)]
-        with timer.phase("generate"):
-            groups = context.generator.generate(
-                context.prompt_ids(picked, stage),
-                group_size=stage.group_size,
-                sampling=sampling,
-                # A further batch of the same step differs by its group ids.
-                seed=derive_seed(context.recipe.seed, stage.name, "sample", run.step),
-                first_group_id=run.position,
-            )
-            groups = sorted(groups, key=lambda group: group.group_id)
-        with timer.phase("score"):
-            batches.append(score_groups(groups, picked, scorer, context.policy.tokenizer))
-        run.position += len(picked)
+        batches.append(flow.take(steps_left=stage.steps - run.step))
         taught = sorted(group for batch in batches for group in groups_with_variance(batch))
         if len(taught) >= stage.prompts_per_step:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assay.learner.checkpoint import drop_old_checkpoints, load_checkpoint, save_checkpoint
@@ -31,7 +31,8 @@ class TrainingRun:
         stage: Its table in the recipe.
         learner: Trains the run's policy.
         step: Steps done.
-        position: Training problems used.
+        position: The first training problem, in the order of the stage, that was not used yet.
+        ahead: Those after it that were, in ascending order; some are when groups are trained on as they finish.
         checkpoint_seconds: Wall time of the last checkpoint, for the next row of metrics.
     """
 
@@ -39,6 +40,7 @@ class TrainingRun:
     learner: Learner
     step: int = 0
     position: int = 0
+    ahead: list[int] = field(default_factory=list[int])
     checkpoint_seconds: float = 0.0
 
     def take_checkpoint_time(self) -> dict[str, float]:
@@ -65,6 +67,7 @@ class TrainingRun:
         if checkpoint is not None:
             progress = load_checkpoint(checkpoint, run.learner)
             run.step, run.position = progress["step"], progress["position"]
+            run.ahead = list(progress.get("ahead", []))
             context.generator.update_weights(context.weight_version, context.policy.named_tensors)
         return run
 
@@ -88,6 +91,7 @@ class TrainingRun:
             **progress_of(context, self.stage),
             "step": self.step,
             "position": self.position,
+            "ahead": self.ahead,
             "complete": self.step == self.stage.steps,
         }
         root = context.folder.checkpoints(self.stage.name)

@@ -37,6 +37,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Status of scored items", ("status/", "eval/status/")),
+    ("Staleness and queue", ("staleness/", "queue/", "idle_s/")),
     ("Time and memory", ("timing_s/", "tokens_per_s", "time_s", "peak_memory_bytes")),
 )
 OTHER = "Other"

@@ -1,6 +1,7 @@
 """Completions of prompts: the records, and the generators that make them.
 
-``LocalGenerator`` needs the ``train`` extra, ``SGLangGenerator`` torch only to push weights, the records neither.
+``LocalGenerator`` and ``ProcessGenerator`` need the ``train`` extra, ``SGLangGenerator`` torch only to push weights, the
+records neither.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from assay.rollout.types import (
 
 if TYPE_CHECKING:
     from assay.rollout.local import LocalGenerator
+    from assay.rollout.process import ProcessGenerator
     from assay.rollout.sglang import SGLangGenerator
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Generator",
     "LocalGenerator",
     "NamedTensors",
+    "ProcessGenerator",
     "Rollout",
     "RolloutGroup",
     "SGLangGenerator",
@@ -41,6 +44,10 @@ def __getattr__(name: str) -> object:
         from assay.rollout.local import LocalGenerator
 
         return LocalGenerator
+    if name == "ProcessGenerator":
+        from assay.rollout.process import ProcessGenerator
+
+        return ProcessGenerator
     if name == "SGLangGenerator":
         from assay.rollout.sglang import SGLangGenerator
 

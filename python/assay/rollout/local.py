@@ -73,6 +73,9 @@ class LocalGenerator:
                     own[name].copy_(tensor)
         self._version = version
 
+    def abort(self) -> None:
+        """Does nothing: an iteration that is left early ends at once."""
+
     def close(self) -> None:
         """Nothing is held between calls."""
 

@@ -143,6 +143,10 @@ class Generator(Protocol):
         """Version given by the last ``update_weights``; 0 before the first."""
         ...
 
+    def abort(self) -> None:
+        """Cuts short what other threads are generating: their iterations end soon, with what there is."""
+        ...
+
     def close(self) -> None:
         """Releases what the generator holds. Calling it twice is harmless."""
         ...

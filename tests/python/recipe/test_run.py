@@ -20,7 +20,7 @@ from assay.recipe.folder import RunFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
-TIMES = ("time_s", "tokens_per_s", "timing_s/", "peak_memory_bytes")
+TIMES = ("time_s", "tokens_per_s", "timing_s/", "idle_s/", "peak_memory_bytes")
 
 
 def read(path: Path) -> list[dict]:

@@ -9,6 +9,7 @@ from assay.recipe.schema.evaluate import EvalStage
 from assay.recipe.schema.generator import GeneratorConfig, LaunchConfig, LocalGeneration, SGLangGeneration, SyncConfig
 from assay.recipe.schema.grpo import GrpoStage
 from assay.recipe.schema.model import FolderModel, GgufModel, LoraConfig, ModelBase, ModelConfig, TinyModel
+from assay.recipe.schema.pipeline import Asynchronous, OneStepOff, PipelineConfig, Synchronous
 from assay.recipe.schema.recipe import AnyStage, Recipe
 from assay.recipe.schema.runtime import RuntimeConfig
 from assay.recipe.schema.scorer import PreferenceReward, ScorerConfig
@@ -19,6 +20,7 @@ __all__ = [
     "Above0",
     "AnyData",
     "AnyStage",
+    "Asynchronous",
     "BalanceConfig",
     "CollectStage",
     "Count",
@@ -36,6 +38,8 @@ __all__ = [
     "ModelConfig",
     "Name",
     "NotNegative",
+    "OneStepOff",
+    "PipelineConfig",
     "Positive",
     "PreferenceReward",
     "Recipe",
@@ -48,6 +52,7 @@ __all__ = [
     "Stage",
     "StageOutputConfig",
     "SyncConfig",
+    "Synchronous",
     "TinyModel",
     "Training",
 ]

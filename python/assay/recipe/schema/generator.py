@@ -11,9 +11,13 @@ from assay.recipe.schema.base import Above0, Count, Positive
 
 
 class LocalGeneration(StrictModel):
-    """assay's own engine, on the learner's weights."""
+    """assay's own engine: on the learner's weights, or in a process of its own when a stage's ``pipeline`` overlaps."""
 
     kind: Literal["local"] = "local"
+    process: bool = False
+    """In a process of its own, with a copy of the weights, even where no stage needs one to overlap with training."""
+    threads: Count = 0
+    """Torch threads of that process; 0 is as many as ``runtime.threads``."""
 
 
 class LaunchConfig(StrictModel):

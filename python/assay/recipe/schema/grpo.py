@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from assay.recipe.schema.algorithms import ALGORITHMS, Algorithm
 from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive, Share
+from assay.recipe.schema.pipeline import PipelineConfig, Synchronous
 from assay.recipe.schema.stage import Sampling, Training
 
 
@@ -24,6 +25,8 @@ class GrpoStage(Training):
     """Completions of each prompt."""
     sampling: Sampling
     """How completions are drawn."""
+    pipeline: PipelineConfig = Synchronous()
+    """How generation and training take turns."""
     advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp", "gdpo"] = "grpo"
     """How rewards become advantages."""
     surrogate: Literal["clip", "gspo", "cispo"] = "clip"
