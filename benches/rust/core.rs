@@ -133,14 +133,14 @@ fn batches(c: &mut Criterion) {
         })
         .collect();
     let spec = RewardSpec::from_json(r#"{"accuracy": 1.0, "format": 0.5}"#).expect("a valid spec");
-    let scorer = Scorer::new(spec).expect("a valid spec");
-    let scored = scorer.score(&items).expect("items are valid");
+    let rewards = Scorer::new(spec).expect("a valid spec");
+    let scored = rewards.score(&items).expect("items are valid");
     let expected: Vec<f64> = rows.iter().map(|row| row.2).collect();
     assert_eq!(scored.total, expected);
     let mut group = c.benchmark_group("score");
     group.throughput(Throughput::Elements(items.len() as u64));
     group.bench_function("1,024 completions of 100 words, all threads", |b| {
-        b.iter(|| scorer.score(black_box(&items)));
+        b.iter(|| rewards.score(black_box(&items)));
     });
     group.finish();
 }
