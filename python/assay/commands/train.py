@@ -16,10 +16,20 @@ if TYPE_CHECKING:
 
 # What a run writes. Nothing else in a folder is ever removed.
 RUN_FILES = ("recipe.toml", "metrics.jsonl", "samples.jsonl", "summary.json")
-RUN_FOLDERS = ("checkpoints", "stages", "datasets", "tensorboard", "tokenizer", "model", "report", "generator")
+RUN_FOLDERS = (
+    "checkpoints",
+    "stages",
+    "datasets",
+    "tensorboard",
+    "tokenizer",
+    "model",
+    "report",
+    "generator",
+    "cluster",
+)
 
 
-def train(
+def train(  # noqa: PLR0913 - each is an option of the command
     recipe: Annotated[Path, typer.Argument(help="A recipe in TOML.", show_default=False)],
     *,
     out: Annotated[
@@ -36,6 +46,13 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint of the run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove an earlier run in the folder first.")] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run on Ray: `ray` on this machine, `ray://HOST:PORT` or `auto` on a cluster; [cluster] says how.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model as a recipe says.
@@ -57,7 +74,13 @@ def train(
     if overwrite:
         _remove_run(folder)
     try:
-        summary = run_recipe(checked, folder, resume=resume)
+        if on is None:
+            summary = run_recipe(checked, folder, resume=resume)
+        else:
+            need("ray", extra="ray")
+            from assay.recipe.cluster import run_on_ray
+
+            summary = run_on_ray(checked, folder, resume=resume, address=on)
     except KeyboardInterrupt:
         sys.stderr.write(f"assay: {folder} is checkpointed; go on with --resume\n")
         raise

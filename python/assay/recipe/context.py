@@ -46,6 +46,7 @@ class RunContext:
         generator: Samples completions from it.
         problems: Of each stage, by its name; what an earlier stage leaves is there once the stage begins.
         interrupt: Whether Ctrl-C was pressed.
+        reward_servers: Where rules are scored if the recipe does not say; ``None`` is in this process.
         weight_version: How often the weights have changed since the run began.
         seconds: Wall time of the stages so far, by name, earlier attempts included.
         cpu_seconds: Process CPU time, likewise.
@@ -57,6 +58,7 @@ class RunContext:
     generator: Generator
     problems: dict[str, Splits]
     interrupt: Interrupt
+    reward_servers: str | None = None
     weight_version: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     cpu_seconds: dict[str, float] = field(default_factory=dict[str, float])
@@ -76,8 +78,9 @@ class RunContext:
 
     def _rule_scorer(self, config: ScorerConfig, spec: RewardSpec) -> TokenScorer:
         tokenizer = tokenizer_json(self.policy.tokenizer, self.folder.path / "tokenizer")
-        if config.remote is not None:
-            return assay.connect(config.remote, spec, tokenizer=tokenizer)
+        remote = config.remote or self.reward_servers
+        if remote is not None:
+            return assay.connect(remote, spec, tokenizer=tokenizer)
         return assay.Scorer(spec, tokenizer=tokenizer)
 
     def generator_for(self, policy: Policy) -> Generator:

@@ -78,7 +78,7 @@ class Flow:
         self._threads: list[threading.Thread] = []
         self._active, self._idle_since, self._idle_s = 0, time.perf_counter(), 0.0
         self._score_s = self._wait_s = self._generate_s = 0.0
-        remote = (stage.scorer or context.recipe.scorer).remote is not None
+        remote = (stage.scorer or context.recipe.scorer).remote or context.reward_servers
         self._scoring = ThreadPoolExecutor(_REMOTE_CALLS if remote else 1, thread_name_prefix="score")
 
     def take(self, *, steps_left: int) -> ScoredBatch:

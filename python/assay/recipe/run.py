@@ -16,9 +16,8 @@ from assay.recipe.context import RunContext, load_problems
 from assay.recipe.dataset import load_data
 from assay.recipe.evaluate import run_eval
 from assay.recipe.folder import RunFolder
-from assay.recipe.generation import open_generator
 from assay.recipe.grpo import run_grpo
-from assay.recipe.interrupt import Interrupt
+from assay.recipe.hosts import Hosts
 from assay.recipe.model import build_policy
 from assay.recipe.records import mark_done, read_record, resume_point
 from assay.recipe.rewards import check_scorer
@@ -31,7 +30,9 @@ from assay.recipe.toml import dump_recipe
 from assay.recipe.training import Interrupted
 
 
-def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = False) -> dict[str, Any]:
+def run_recipe(
+    recipe: Recipe, out: Path | str | None = None, *, resume: bool = False, hosts: Hosts | None = None
+) -> dict[str, Any]:
     """Carries out every stage of a recipe in a run folder.
 
     Args:
@@ -39,6 +40,7 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
         out: The run folder; ``runs/NAME`` by default.
         resume: Go on from the newest checkpoint of the run in that folder. On a CPU with the same number of threads
             the rest is bit for bit what it would have been without the interruption.
+        hosts: What stands outside this process, on a cluster.
 
     Returns:
         The summary, as ``summary.json`` holds it.
@@ -49,6 +51,7 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
         UnavailableError: The disk is full, or a reward server or an SGLang server does not answer.
         KeyboardInterrupt: Ctrl-C; the step in hand is checkpointed and the summary written.
     """
+    hosts = hosts or Hosts()
     hide_progress_bars()
     if recipe.runtime.threads:
         torch.set_num_threads(recipe.runtime.threads)
@@ -60,10 +63,10 @@ def run_recipe(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
     path = Path(out or Path("runs") / recipe.name)
     board = Board(path) if recipe.tensorboard else None
     folder = RunFolder(path, dump_recipe(recipe), resume=resume, board=board)
-    with Interrupt() as interrupt, closing(folder):
-        tokenizer_json(policy.tokenizer, folder.path / "tokenizer")
-        with closing(open_generator(recipe, policy, folder.path)) as generator:
-            context = RunContext(recipe, folder, policy, generator, problems, interrupt)
+    with hosts.interrupt as interrupt, closing(folder):
+        rewards = hosts.rewards(tokenizer_json(policy.tokenizer, folder.path / "tokenizer"))
+        with closing(hosts.generator(recipe, policy, folder.path)) as generator:
+            context = RunContext(recipe, folder, policy, generator, problems, interrupt, reward_servers=rewards)
             start, checkpoint = resume_point(context) if resume else (0, None)
             restore_weights(context, recipe.stage[:start])
             try:

@@ -45,7 +45,7 @@ SURFACE = {
         "--max-restarts",
         "--json",
     ],
-    "train": ["recipe!", "--out", "--set+", "--resume", "--overwrite", "--json"],
+    "train": ["recipe!", "--out", "--set+", "--scale", "--resume", "--overwrite", "--on", "--json"],
     "eval": [
         "model",
         "--tasks+",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive, Share
+from assay.recipe.schema.cluster import ClusterConfig
 from assay.recipe.schema.collect import BalanceConfig, CollectStage, FilterConfig
 from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
 from assay.recipe.schema.evaluate import EvalStage
@@ -22,6 +23,7 @@ __all__ = [
     "AnyStage",
     "Asynchronous",
     "BalanceConfig",
+    "ClusterConfig",
     "CollectStage",
     "Count",
     "EvalStage",

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from assay.data import StrictModel
 from assay.recipe.schema.base import Count, Name
+from assay.recipe.schema.cluster import ClusterConfig
 from assay.recipe.schema.collect import CollectStage
 from assay.recipe.schema.data import AnyData
 from assay.recipe.schema.evaluate import EvalStage
@@ -40,6 +41,8 @@ class Recipe(StrictModel):
     """The reward."""
     generator: GeneratorConfig = LocalGeneration()
     """Where completions come from."""
+    cluster: ClusterConfig = ClusterConfig()
+    """How many processes of each kind there are with ``assay train --on``."""
     runtime: RuntimeConfig = RuntimeConfig()
     """The machine."""
     tensorboard: bool = False
