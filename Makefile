@@ -73,7 +73,6 @@ wheel: $(VENV)/.installed ## the release wheel, in dist/
 	@$(BIN)/maturin build --release --out dist
 
 bench: build ## every benchmark beside its peer; prints the tables of benches/README.md
-	@$(BIN)/python -m pip install --quiet -c constraints.txt math-verify trl
 	@cargo bench -p assay-core
 	@$(BIN)/python benches/python/run.py
 

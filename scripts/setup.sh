@@ -26,5 +26,5 @@ if found=$("$venv/bin/python" -c 'import importlib.metadata as m; print(m.versio
 fi
 
 echo "installing Python packages into $venv (the first time takes some minutes)"
-mapfile -t wanted < <("$venv/bin/python" scripts/requirements.py train lora ray report track tasks dev)
+mapfile -t wanted < <("$venv/bin/python" scripts/requirements.py train lora ray report track tasks bench dev)
 "$venv/bin/python" -m pip install --quiet -c "$pins" "${wanted[@]}"
