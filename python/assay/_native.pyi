@@ -112,7 +112,10 @@ def serve(
     threads: int | None = None,
     max_message_bytes: int | None = None,
     tokenizers: Sequence[str | PathLike[str]] = ...,
+    metrics: str | None = None,
+    otlp: str | None = None,
 ) -> None: ...
+def load(options: str, moment: Callable[[str], object]) -> tuple[bool, str, str]: ...
 def group_advantages(
     components: list[tuple[float, NDArray[np.float64]]],
     group_ids: NDArray[np.int64],

@@ -18,11 +18,13 @@ from assay.commands.answers import extract, verify
 from assay.commands.bench import bench
 from assay.commands.convert import convert
 from assay.commands.evaluate import evaluate
+from assay.commands.load import load
 from assay.commands.plan import plan
 from assay.commands.report import report
 from assay.commands.rollout_server import rollout_server
 from assay.commands.score import score
 from assay.commands.serve import serve
+from assay.commands.top import top
 from assay.commands.train import train
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ app.command()(plan)
 app.command()(report)
 app.command()(convert)
 app.command()(bench)
+app.command()(load)
+app.command()(top)
 
 
 @app.callback(invoke_without_command=True)

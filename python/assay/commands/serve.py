@@ -28,11 +28,26 @@ def serve(
         list[Path] | None,
         typer.Option(help="A tokenizer.json that token ids may belong to; may be repeated.", show_default=False),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="HTTP endpoint with /metrics, /livez and /readyz. [default: none]",
+            show_default=False,
+        ),
+    ] = None,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="OpenTelemetry collector (OTLP over gRPC) for a span of each call.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Score completions for others, over gRPC.
 
     Prints `listening on ADDRESS` when it is ready. SIGTERM and Ctrl-C stop it after the requests in flight; that is a
-    normal end, exit code 0. Logs go to standard error; ASSAY_LOG sets what is logged, as in ASSAY_LOG=debug.
+    normal end, exit code 0. Logs go to standard error; ASSAY_LOG sets what is logged, as in ASSAY_LOG=debug, and
+    ASSAY_LOG_FORMAT=json makes each line a JSON object.
 
     The stand-alone binary `assay-server` takes the same options and needs no Python.
     """
@@ -45,4 +60,6 @@ def serve(
         threads=threads,
         max_message_bytes=max_message_bytes,
         tokenizers=list(tokenizer or []),
+        metrics=metrics,
+        otlp=otlp,
     )

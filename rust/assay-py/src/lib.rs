@@ -11,6 +11,7 @@ mod arrays;
 mod batch;
 mod client;
 mod errors;
+mod load;
 mod pool;
 mod score;
 mod serve;
@@ -32,6 +33,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::RemoteScorer>()?;
     module.add_class::<client::Call>()?;
     module.add_function(wrap_pyfunction!(serve::serve, module)?)?;
+    module.add_function(wrap_pyfunction!(load::load, module)?)?;
     module.add_class::<batch::SamplingBatcher>()?;
     module.add_function(wrap_pyfunction!(batch::group_advantages, module)?)?;
     module.add_function(wrap_pyfunction!(batch::pack, module)?)?;

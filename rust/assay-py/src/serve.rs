@@ -10,7 +10,7 @@ use crate::errors::raise;
 
 /// Serves until the process gets SIGINT or SIGTERM. `ready` is called with the bound address, `HOST:PORT`.
 #[pyfunction]
-#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new()))]
+#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new(), metrics = None, otlp = None))]
 #[expect(
     clippy::too_many_arguments,
     clippy::needless_pass_by_value,
@@ -24,12 +24,16 @@ pub(crate) fn serve(
     threads: Option<usize>,
     max_message_bytes: Option<usize>,
     tokenizers: Vec<PathBuf>,
+    metrics: Option<String>,
+    otlp: Option<String>,
 ) -> PyResult<()> {
     let overrides = Overrides {
         bind,
         threads,
         max_message_bytes,
         tokenizers,
+        metrics,
+        otlp,
     };
     let result = py.detach(|| {
         assay_server::log_to_stderr();

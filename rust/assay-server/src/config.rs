@@ -14,7 +14,7 @@ use crate::ServeError;
 /// assert_eq!(config.threads, 2);
 /// assert!(assay_server::Config::from_toml("thread = 2").is_err());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// `HOST:PORT` to listen on; port 0 takes a free one. Default `127.0.0.1:50051`.
@@ -31,6 +31,13 @@ pub struct Config {
     pub drain_seconds: u64,
     /// Hugging Face `tokenizer.json` files that token ids may belong to. Default none.
     pub tokenizers: Vec<PathBuf>,
+    /// `HOST:PORT` of an HTTP endpoint with `/metrics`, `/livez` and `/readyz`; port 0 takes a free one, which the log names.
+    /// Default none.
+    pub metrics: Option<String>,
+    /// OpenTelemetry collector that gets a span for each call, as in `http://127.0.0.1:4317` (OTLP over gRPC). Default none.
+    pub otlp: Option<String>,
+    /// Share of the calls that are traced when their caller has not decided, from 0 to 1. Default 1.
+    pub trace_ratio: f64,
 }
 
 /// What a command line says over the configuration file: what is `None` or empty leaves the file's word.
@@ -44,6 +51,10 @@ pub struct Overrides {
     pub max_message_bytes: Option<usize>,
     /// Added to [`Config::tokenizers`].
     pub tokenizers: Vec<PathBuf>,
+    /// [`Config::metrics`].
+    pub metrics: Option<String>,
+    /// [`Config::otlp`].
+    pub otlp: Option<String>,
 }
 
 impl Default for Config {
@@ -56,6 +67,9 @@ impl Default for Config {
             max_held_bytes: 512 << 20,
             drain_seconds: 30,
             tokenizers: Vec::new(),
+            metrics: None,
+            otlp: None,
+            trace_ratio: 1.0,
         }
     }
 }
@@ -104,6 +118,8 @@ impl Config {
             .max_message_bytes
             .unwrap_or(config.max_message_bytes);
         config.tokenizers.extend(overrides.tokenizers);
+        config.metrics = overrides.metrics.or(config.metrics);
+        config.otlp = overrides.otlp.or(config.otlp);
         Ok(config)
     }
 

@@ -9,8 +9,12 @@ mod cache;
 pub mod client;
 mod config;
 mod error;
+pub mod load;
 mod log;
+mod observe;
+
 pub mod pb;
+mod process;
 mod serve;
 mod service;
 mod tokenizer;

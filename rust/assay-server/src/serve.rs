@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
+use crate::observe::Observation;
 use crate::pb::reward_service_server::RewardServiceServer;
 use crate::service::RewardServer;
 use crate::{Config, ServeError};
@@ -35,7 +36,8 @@ pub async fn serve(
     let drain = config.drain();
     let max_message_bytes = config.max_message_bytes;
     let bind = config.bind.clone();
-    let rewards = RewardServer::new(config)?;
+    let (observation, endpoint) = Observation::begin(&config).await?;
+    let rewards = RewardServer::new(config, observation.metrics.clone())?;
     let bind_error = |source| ServeError::Bind {
         address: bind.clone(),
         source,
@@ -52,8 +54,10 @@ pub async fn serve(
         .max_encoding_message_size(max_message_bytes);
 
     let (stopping, mut stopped) = watch::channel(false);
+    let readiness = observation.readiness.clone();
     let graceful = async move {
         stop.await;
+        readiness.set(false);
         tracing::info!("stopping: no new requests, finishing those in flight");
         health
             .set_service_status("", tonic_health::ServingStatus::NotServing)
@@ -77,18 +81,23 @@ pub async fn serve(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(FRAME)
+        .layer(observation.layer())
         .add_service(health_service)
         .add_service(service)
         .serve_with_incoming_shutdown(incoming, graceful);
     tracing::info!(%address, "listening");
+    observation.readiness.set(true);
     ready(address);
-    tokio::select! {
+    let result = tokio::select! {
         result = server => result.map_err(|error| ServeError::Io(error.to_string())),
+        () = endpoint => Ok(()),
         () = hard_stop => {
             tracing::warn!("requests still in flight after the drain time were cut off");
             Ok(())
         }
-    }
+    };
+    observation.end().await;
+    result
 }
 
 /// Serves on a runtime of its own until the process gets SIGINT (Ctrl-C) or SIGTERM.

@@ -13,6 +13,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
 use crate::cache::Cache;
+use crate::observe::{BatchWatch, Metrics, Seen};
 use crate::pb::reward_service_server::RewardService;
 use crate::pb::score_request::SpecSource;
 use crate::tokenizer::{Tokenizer, check_tokenizer, sha256};
@@ -45,10 +46,11 @@ struct Shared {
     registered_tokenizers: Cache<String, Arc<Vec<u8>>>,
     registered_specs: Cache<String, Arc<pb::RewardSpec>>,
     admission: Arc<Admission>,
+    metrics: Metrics,
 }
 
 impl RewardServer {
-    pub(crate) fn new(config: Config) -> Result<Self, ServeError> {
+    pub(crate) fn new(config: Config, metrics: Metrics) -> Result<Self, ServeError> {
         let tokenizers = config
             .tokenizers
             .iter()
@@ -61,7 +63,11 @@ impl RewardServer {
             .map_err(|error| ServeError::Io(error.to_string()))?;
         Ok(Self {
             shared: Arc::new(Shared {
-                admission: Arc::new(Admission::new(config.max_held_bytes)),
+                admission: Arc::new(Admission::new(
+                    config.max_held_bytes,
+                    metrics.held_bytes.clone(),
+                )),
+                metrics,
                 config,
                 pool,
                 tokenizers,
@@ -76,7 +82,9 @@ impl RewardServer {
 impl Shared {
     fn scorer(&self, spec: &pb::RewardSpec, tokenizer_sha256: &str) -> Result<Arc<Scorer>, Status> {
         let key = (spec.encode_to_vec(), tokenizer_sha256.to_owned());
-        if let Some(scorer) = self.scorers.get(&key) {
+        let kept = self.scorers.get(&key);
+        self.metrics.cache("scorer", kept.is_some());
+        if let Some(scorer) = kept {
             return Ok(scorer);
         }
         let mut scorer = spec_from_wire(spec)
@@ -88,6 +96,9 @@ impl Shared {
                 .iter()
                 .find(|tokenizer| tokenizer.sha256 == tokenizer_sha256);
             let registered = self.registered_tokenizers.get(&key.1);
+            if configured.is_none() {
+                self.metrics.cache("tokenizer", registered.is_some());
+            }
             let json = configured
                 .map(|tokenizer| tokenizer.json.as_slice())
                 .or(registered.as_ref().map(|json| json.as_slice()))
@@ -105,6 +116,7 @@ impl Shared {
         &self,
         request: pb::ScoreRequest,
         wanted: &Wanted,
+        seen: &Seen,
     ) -> Result<pb::ScoreResponse, Status> {
         wanted.check()?;
         let registered;
@@ -112,6 +124,7 @@ impl Shared {
             Some(SpecSource::Spec(spec)) => spec,
             Some(SpecSource::SpecSha256(sha256)) => {
                 registered = self.registered_specs.get(sha256);
+                self.metrics.cache("spec", registered.is_some());
                 registered
                     .as_deref()
                     .ok_or_else(|| unknown("spec", sha256))?
@@ -119,12 +132,14 @@ impl Shared {
             None => return Err(status(&Error::spec("the request has no spec"))),
         };
         let scorer = self.scorer(spec, &request.tokenizer_sha256)?;
+        let watch = BatchWatch::new(&self.metrics, &scorer);
         let mut results = Vec::with_capacity(request.items.len());
         for part in request.items.chunks(PART) {
             wanted.check()?;
-            let done = Batch::new(part).score(&scorer);
+            let done = Batch::new(part).score(&scorer, &watch);
             results.extend(done.map_err(|error| status(&error))?);
         }
+        seen.answered(&results);
         Ok(pb::ScoreResponse {
             request_id: request.request_id,
             components: scorer.component_names().map(str::to_owned).collect(),
@@ -136,14 +151,18 @@ impl Shared {
     async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         deadline: Option<Instant>,
+        seen: &Arc<Seen>,
         work: impl FnOnce(&Self, &Wanted) -> Result<T, Status> + Send + 'static,
     ) -> Result<Response<T>, Status> {
         let (send, receive) = oneshot::channel();
         let (shared, wanted) = (Arc::clone(self), Wanted::until(deadline));
         let _given_up_with_this_future = wanted.guard();
+        let waiting = self.metrics.waiting(Arc::clone(seen));
         self.pool.spawn_fifo(move || {
+            let working = waiting.start();
             // Scoring has no panics that we know of; one that we do not must cost one request and not the process.
             let result = catch_unwind(AssertUnwindSafe(|| work(&shared, &wanted)));
+            drop(working);
             // The caller may have gone; then nobody wants the result.
             let _ = send.send(result);
         });
@@ -191,7 +210,9 @@ impl RewardService for RewardServer {
         request: Request<pb::ScoreRequest>,
     ) -> Result<Response<pb::ScoreResponse>, Status> {
         let deadline = deadline(request.metadata());
+        let seen = Seen::of(&request);
         let request = request.into_inner();
+        seen.asked(&request.request_id, request.items.len());
         let max_items = self.shared.config.max_items;
         if request.items.len() > max_items {
             let message = format!(
@@ -203,12 +224,14 @@ impl RewardService for RewardServer {
         let room = self
             .shared
             .admission
-            .admit(request.encoded_len(), request.items.len())?;
+            .admit(request.encoded_len(), request.items.len())
+            .inspect_err(|_| self.shared.metrics.shed("overloaded"))?;
+        let told = Arc::clone(&seen);
         let work = move |shared: &Shared, wanted: &Wanted| {
             let _held_until_the_work_ends = room;
-            shared.score(request, wanted)
+            shared.score(request, wanted, &told)
         };
-        self.shared.run(deadline, work).await
+        self.shared.run(deadline, &seen, work).await
     }
 
     async fn register_tokenizer(
@@ -216,6 +239,7 @@ impl RewardService for RewardServer {
         request: Request<pb::RegisterTokenizerRequest>,
     ) -> Result<Response<pb::RegisterTokenizerResponse>, Status> {
         let deadline = deadline(request.metadata());
+        let seen = Seen::of(&request);
         let json = request.into_inner().tokenizer_json;
         let work = move |shared: &Shared, _: &Wanted| {
             check_tokenizer(&json).map_err(|error| status(&error))?;
@@ -225,7 +249,7 @@ impl RewardService for RewardServer {
                 .insert(sha256.clone(), Arc::new(json));
             Ok(pb::RegisterTokenizerResponse { sha256 })
         };
-        self.shared.run(deadline, work).await
+        self.shared.run(deadline, &seen, work).await
     }
 
     async fn register_spec(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tonic::Status;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
@@ -18,13 +19,16 @@ const ITEM_COST: usize = 64;
 pub(crate) struct Admission {
     limit: usize,
     held: AtomicUsize,
+    /// Shows `held` in the metrics.
+    shown: Gauge,
 }
 
 impl Admission {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, shown: Gauge) -> Self {
         Self {
             limit,
             held: AtomicUsize::new(0),
+            shown,
         }
     }
 
@@ -45,6 +49,7 @@ impl Admission {
         if admitted.is_err() {
             return Err(overloaded());
         }
+        self.shown.inc_by(cost as i64);
         Ok(Admitted {
             admission: Arc::clone(self),
             cost,
@@ -61,6 +66,7 @@ pub(crate) struct Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.admission.held.fetch_sub(self.cost, Ordering::AcqRel);
+        self.admission.shown.dec_by(self.cost as i64);
     }
 }
 
@@ -160,7 +166,7 @@ mod tests {
 
     #[test]
     fn room_is_given_back_and_an_idle_server_takes_anything() {
-        let admission = Arc::new(Admission::new(1000));
+        let admission = Arc::new(Admission::new(1000, Gauge::default()));
         let large = admission.admit(5000, 1).unwrap();
         let status = admission.admit(1, 1).err().unwrap();
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);

@@ -30,7 +30,7 @@ SURFACE = {
         "--tokenizer",
         "--json",
     ],
-    "serve": ["--bind", "--config", "--threads", "--max-message-bytes", "--tokenizer+"],
+    "serve": ["--bind", "--config", "--threads", "--max-message-bytes", "--tokenizer+", "--metrics", "--otlp"],
     "rollout-server": [
         "model!",
         "arguments+",
@@ -98,6 +98,22 @@ SURFACE = {
     "report": ["runs!+", "--output", "--figures/--no-figures", "--json"],
     "convert": ["source!", "--cache", "--json"],
     "bench": ["--seconds", "--json"],
+    "top": ["target!", "--interval", "--once", "--json"],
+    "load": [
+        "target!",
+        "--rate",
+        "--concurrency",
+        "--connections",
+        "--batch",
+        "--kind",
+        "--seconds",
+        "--requests",
+        "--timeout",
+        "--retry",
+        "--allow-shed",
+        "--pid",
+        "--json",
+    ],
 }
 
 

@@ -59,28 +59,35 @@ impl Gold {
 
     /// Compares one answer with the reference.
     pub fn compare(&self, answer: &str) -> Verdict {
+        self.compare_metered(answer).0
+    }
+
+    /// [`Self::compare`], and the fuel it took; nothing for what is settled by its text. See [`Explanation::BUDGET`].
+    pub fn compare_metered(&self, answer: &str) -> (Verdict, u64) {
         if let Some(verdict) = plain::verify(&self.text, answer, &self.options) {
-            return verdict;
+            return (verdict, 0);
         }
         let gold = match &self.parsed {
             Ok(gold) => gold,
-            Err(error) => return unread("reference", *error),
+            Err(error) => return (unread("reference", *error), 0),
         };
         let answer_parsed = match read(answer, &self.options) {
             Ok(parsed) => parsed,
-            Err(error) => return unread("answer", error),
+            Err(error) => return (unread("answer", error), 0),
         };
         let seed = decide::points::seed(&self.text, answer);
-        let verdict =
-            Comparison::new(&self.options, seed).readings(&gold.readings, &answer_parsed.readings);
+        let mut comparison = Comparison::new(&self.options, seed);
+        let verdict = comparison.readings(&gold.readings, &answer_parsed.readings);
+        let fuel = comparison.spent();
         // What is written the same and was not found undefined is the same, even if nothing here can evaluate it.
         if verdict.outcome == Outcome::Undecided
             && verdict.stage != Stage::Exact
             && gold.canonical == answer_parsed.canonical
         {
-            return Verdict::new(Outcome::Equal, Stage::Text, "written the same");
+            let written = Verdict::new(Outcome::Equal, Stage::Text, "written the same");
+            return (written, fuel);
         }
-        verdict
+        (verdict, fuel)
     }
 }
 

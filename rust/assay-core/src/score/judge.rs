@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use super::golds::BatchGolds;
 use super::outside::{Given, from_outside};
 use super::view::View;
+use super::watch::Timer;
 use super::{MAX_ANSWER_BYTES, Scorer, Status};
 use crate::math::{Gold, Outcome};
 use crate::spec::{
@@ -27,6 +28,7 @@ pub(super) struct Known<'a> {
     pub(super) golds: &'a BatchGolds,
     /// For each component that is computed outside, in order; shorter where nothing was given.
     pub(super) given: &'a [Given],
+    pub(super) timer: Timer<'a>,
 }
 
 /// A component's value, or the status that takes its place.
@@ -38,6 +40,8 @@ struct Accurate {
     /// Why the value is not 1.
     reason: Option<String>,
     answer: Option<String>,
+    /// What the comparison spent.
+    fuel: u64,
 }
 
 impl Accurate {
@@ -46,6 +50,7 @@ impl Accurate {
             value,
             reason: Some(reason.to_owned()),
             answer,
+            fuel: 0,
         }
     }
 }
@@ -79,7 +84,10 @@ impl Scorer {
                 continue;
             };
             let gold = known.golds.get(known.index, self.comparison_of[place]);
-            let accurate = self.accuracy(view, options, gold)?;
+            let accurate = known
+                .timer
+                .time(place, || self.accuracy(view, options, gold))?;
+            known.timer.fuel(place, accurate.fuel);
             values[place] = accurate.value.unwrap_or(f64::NAN);
             if statuses.first_accuracy.is_none() {
                 statuses.first_accuracy = Some(accurate.value);
@@ -100,8 +108,11 @@ impl Scorer {
                 }
                 continue;
             }
-            let value = other(view, &component.kind, statuses.first_accuracy)?;
-            if let Some(value) = value {
+            if matches!(component.kind, ComponentKind::Accuracy(_)) {
+                continue;
+            }
+            let work = || other(view, &component.kind, statuses.first_accuracy);
+            if let Some(value) = known.timer.time(place, work)? {
                 values[place] = value.unwrap_or(f64::NAN);
                 if component.weight != 0.0 {
                     statuses.note(place, value, None);
@@ -161,12 +172,13 @@ impl Scorer {
                 None,
             ));
         }
-        let verdict = gold.compare(&answer);
-        Ok(match verdict.outcome {
+        let (verdict, fuel) = gold.compare_metered(&answer);
+        let accurate = match verdict.outcome {
             Outcome::Equal => Accurate {
                 value: Ok(1.0),
                 reason: None,
                 answer: Some(answer),
+                fuel,
             },
             Outcome::Different => Accurate::new(Ok(0.0), &verdict.reason, Some(answer)),
             Outcome::Undecided => {
@@ -176,7 +188,8 @@ impl Scorer {
                 };
                 Accurate::new(value, &verdict.reason, Some(answer))
             }
-        })
+        };
+        Ok(Accurate { fuel, ..accurate })
     }
 }
 

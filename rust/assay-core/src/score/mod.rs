@@ -19,6 +19,7 @@ mod golds;
 mod judge;
 mod outside;
 mod view;
+mod watch;
 
 use rayon::prelude::*;
 use tokenizers::Tokenizer;
@@ -30,6 +31,8 @@ use crate::{Error, Result};
 use golds::{BatchGolds, GoldCache};
 use judge::{Known, Row};
 use view::View;
+use watch::Timer;
+pub use watch::Watch;
 
 pub use outside::{Ask, Completion, Given};
 
@@ -196,6 +199,20 @@ impl Scorer {
     ///
     /// As [`score`](Self::score).
     pub fn score_with(&self, items: &[Item<'_>], given: &[Vec<Given>]) -> Result<Scores> {
+        self.score_watched(items, given, None)
+    }
+
+    /// [`score_with`](Self::score_with), with someone watching.
+    ///
+    /// # Errors
+    ///
+    /// As [`score`](Self::score).
+    pub fn score_watched(
+        &self,
+        items: &[Item<'_>],
+        given: &[Vec<Given>],
+        watch: Option<&dyn Watch>,
+    ) -> Result<Scores> {
         if let Some(name) = self
             .first_that(ComponentKind::needs_tokens)
             .filter(|_| self.encoder.is_none())
@@ -209,7 +226,7 @@ impl Scorer {
             parallel(items.len()),
         );
         let view = |index: usize| View::of_text(items[index].completion, self.encoder.as_ref());
-        self.run(items.len(), &golds, given, view)
+        self.run(items.len(), &golds, (given, watch), view)
     }
 
     /// Scores token ids: completion `i` is `token_ids[offsets[i]..offsets[i + 1]]`, so `offsets` has one entry more than
@@ -241,6 +258,22 @@ impl Scorer {
         references: &[Option<&str>],
         given: &[Vec<Given>],
     ) -> Result<Scores> {
+        self.score_tokens_watched(token_ids, offsets, references, given, None)
+    }
+
+    /// [`score_tokens_with`](Self::score_tokens_with), with someone watching.
+    ///
+    /// # Errors
+    ///
+    /// As [`score_tokens`](Self::score_tokens).
+    pub fn score_tokens_watched(
+        &self,
+        token_ids: &[u32],
+        offsets: &[i64],
+        references: &[Option<&str>],
+        given: &[Vec<Given>],
+        watch: Option<&dyn Watch>,
+    ) -> Result<Scores> {
         if let Some(name) = self
             .first_that(ComponentKind::needs_text)
             .filter(|_| self.decoder.is_none())
@@ -257,7 +290,7 @@ impl Scorer {
             let (start, end) = (offsets[index] as usize, offsets[index + 1] as usize);
             View::of_tokens(&token_ids[start..end], self.decoder.as_ref())
         };
-        self.run(references.len(), &golds, given, view)
+        self.run(references.len(), &golds, (given, watch), view)
     }
 
     /// The name of the first component of such a kind.
@@ -274,7 +307,7 @@ impl Scorer {
         &'a self,
         count: usize,
         golds: &BatchGolds,
-        given: &[Vec<Given>],
+        (given, watch): (&[Vec<Given>], Option<&dyn Watch>),
         view: impl Fn(usize) -> View<'a> + Sync,
     ) -> Result<Scores> {
         let width = self.spec.components.len();
@@ -283,6 +316,7 @@ impl Scorer {
             let known = Known {
                 index,
                 golds,
+                timer: Timer::new(watch, index),
                 given: given.get(index).map_or(&[], Vec::as_slice),
             };
             self.judge(&view(index), &known, values)

@@ -223,3 +223,56 @@ fn a_reward_model_is_asked_about_the_part_that_the_spec_says() {
     let long = "x".repeat(MAX_COMPLETION_BYTES + 1);
     assert_eq!(asks(&long, ""), Ask::Nothing);
 }
+
+/// Counts ticks of its own, one for each look at the clock.
+#[derive(Default)]
+struct Counting {
+    clock: std::sync::atomic::AtomicU64,
+    timed: std::sync::Mutex<Vec<(usize, u64)>>,
+    fuel: std::sync::Mutex<Vec<(usize, u64)>>,
+}
+
+impl Watch for Counting {
+    fn is_timed(&self, item: usize) -> bool {
+        item == 1
+    }
+
+    fn now(&self) -> u64 {
+        self.clock
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn component(&self, place: usize, ticks: u64) {
+        self.timed.lock().expect("no panic").push((place, ticks));
+    }
+
+    fn fuel(&self, place: usize, units: u64) {
+        self.fuel.lock().expect("no panic").push((place, units));
+    }
+}
+
+#[test]
+fn watching_sees_components_and_fuel_and_changes_no_score() {
+    let (scorer, watch) = (scorer(SPEC), Counting::default());
+    let item = |completion, reference| Item {
+        completion,
+        reference: Some(reference),
+        prompt: None,
+    };
+    let items = [
+        item("it is 4", "4"),
+        item(r"\boxed{\sin(x)^2 + \cos(x)^2}", "1"),
+    ];
+    let watched = scorer
+        .score_watched(&items, &[], Some(&watch))
+        .expect("scores");
+    assert_eq!(bits(&watched), bits(&scorer.score(&items).expect("scores")));
+    // Both accuracies first, then the others, of the one item that is timed.
+    let timed = watch.timed.into_inner().expect("no panic");
+    assert_eq!(timed, [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)]);
+    let fuel = watch.fuel.into_inner().expect("no panic");
+    let places: Vec<usize> = fuel.iter().map(|(place, _)| *place).collect();
+    assert_eq!(places, [0, 1, 0, 1]);
+    assert_eq!((fuel[0].1, fuel[1].1), (0, 0));
+    assert!(fuel[2].1 > 0 && fuel[2].1 <= crate::math::Explanation::BUDGET);
+}

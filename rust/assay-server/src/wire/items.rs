@@ -1,6 +1,6 @@
 //! Items from the wire, results to the wire.
 
-use assay_core::score::{Item, Scorer, Scores, Status};
+use assay_core::score::{Item, Scorer, Scores, Status, Watch};
 use assay_core::{ErrorKind, Result};
 
 use crate::pb;
@@ -44,7 +44,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Scores every item; the results are in the order of the request.
-    pub(crate) fn score(&self, scorer: &Scorer) -> Result<Vec<pb::ItemResult>> {
+    pub(crate) fn score(&self, scorer: &Scorer, watch: &dyn Watch) -> Result<Vec<pb::ItemResult>> {
         let mut results = vec![pb::ItemResult::default(); self.items.len()];
         for &(position, reason) in &self.malformed {
             results[position] = malformed(reason.to_owned());
@@ -56,13 +56,13 @@ impl<'a> Batch<'a> {
                 .map(|&(position, text)| self.item(position, text))
                 .collect();
             place(
-                &scorer.score(&items)?,
+                &scorer.score_watched(&items, &[], Some(watch))?,
                 self.text.iter().map(|&(position, _)| position),
                 &mut results,
             );
         }
         if !self.tokens.is_empty() {
-            self.place_tokens(scorer, &self.tokens, &mut results)?;
+            self.place_tokens((scorer, watch), &self.tokens, &mut results)?;
         }
         for (result, item) in results.iter_mut().zip(self.items) {
             result.id.clone_from(&item.id);
@@ -83,7 +83,7 @@ impl<'a> Batch<'a> {
     /// items that have one, and only they are errors.
     fn place_tokens(
         &self,
-        scorer: &Scorer,
+        scorer: (&Scorer, &dyn Watch),
         tokens: &[(usize, &[u8])],
         results: &mut [pb::ItemResult],
     ) -> Result<()> {
@@ -108,7 +108,11 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn score_tokens(&self, scorer: &Scorer, tokens: &[(usize, &[u8])]) -> Result<Scores> {
+    fn score_tokens(
+        &self,
+        (scorer, watch): (&Scorer, &dyn Watch),
+        tokens: &[(usize, &[u8])],
+    ) -> Result<Scores> {
         let mut ids = Vec::with_capacity(tokens.iter().map(|(_, bytes)| bytes.len() / 4).sum());
         let mut offsets = vec![0];
         for (_, bytes) in tokens {
@@ -120,7 +124,7 @@ impl<'a> Batch<'a> {
             .iter()
             .map(|&(position, _)| self.items[position].reference.as_deref())
             .collect();
-        scorer.score_tokens(&ids, &offsets, &references)
+        scorer.score_tokens_watched(&ids, &offsets, &references, &[], Some(watch))
     }
 }
 
