@@ -11,6 +11,8 @@ import typer
 
 from assay.commands.output import Json, say
 
+EXIT_INTERRUPTED = 130
+
 
 class Kind(StrEnum):
     """What the items are."""
@@ -59,7 +61,7 @@ def load(  # noqa: PLR0913 - each is an option of the command
     have left, so that a stall cannot hide those that waited. Without it, --concurrency requests are kept in flight.
 
     The items are made up and their right results known: exit code 1 when one was lost, doubled, different or missing, or
-    when a request failed.
+    when a request failed. Ctrl-C ends the load early, with the report of what was sent; exit code 130.
     """
     from assay._native import load as run
 
@@ -78,6 +80,10 @@ def load(  # noqa: PLR0913 - each is an option of the command
         "pid": pid,
     }
     shown = sys.stderr.isatty()
-    ok, text, report = run(json.dumps(options), lambda line: sys.stderr.write(f"{line}\n") if shown else None)
+    ok, interrupted, text, report = run(
+        json.dumps(options), lambda line: sys.stderr.write(f"{line}\n") if shown else None
+    )
     say(report if as_json else text.rstrip())
+    if interrupted:
+        return EXIT_INTERRUPTED
     return 0 if ok else 1

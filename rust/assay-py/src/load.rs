@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use assay_core::{Error, ErrorKind};
 use assay_server::load::{LoadError, LoadOptions, Report};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::prelude::*;
 
 use crate::errors::{raise, raise_remote};
@@ -15,13 +15,13 @@ use crate::errors::{raise, raise_remote};
 const SIGNALS_EVERY: Duration = Duration::from_millis(100);
 
 /// Makes load on a server: `options` is a JSON object of `LoadOptions`; `moment` gets a line of text each second, on another
-/// thread. Returns whether all went well, the report as text, and as JSON.
+/// thread. Ctrl-C ends the load early. Returns whether all went well, whether it was interrupted, the report as text, and as JSON.
 #[pyfunction]
 pub(crate) fn load(
     py: Python<'_>,
     options: &str,
     moment: Py<PyAny>,
-) -> PyResult<(bool, String, String)> {
+) -> PyResult<(bool, bool, String, String)> {
     let options: LoadOptions = serde_json::from_str(options)
         .map_err(|error| raise(py, &Error::input(format!("load: {error}"))))?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -36,7 +36,7 @@ pub(crate) fn load(
             });
         })
     });
-    // Ctrl-C ends the load, and the call when the requests in flight are back.
+    // What was found so far is worth more than the interrupt: it is told with the requests in flight back.
     let mut interrupted = Ok(());
     while !maker.is_finished() {
         py.detach(|| std::thread::sleep(SIGNALS_EVERY));
@@ -48,7 +48,10 @@ pub(crate) fn load(
     let result = maker
         .join()
         .map_err(|_| PyRuntimeError::new_err("the load generator failed: a bug in assay"))?;
-    interrupted?;
+    let interrupted = match interrupted {
+        Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => true,
+        other => other.map(|()| false)?,
+    };
     let report: Report = result.map_err(|error| match &error {
         LoadError::Client(error) => raise_remote(py, error),
         LoadError::Options(_) | LoadError::Unreachable(..) => {
@@ -58,5 +61,5 @@ pub(crate) fn load(
     })?;
     let json = serde_json::to_string(&report)
         .map_err(|error| raise(py, &Error::new(ErrorKind::Internal, error.to_string())))?;
-    Ok((report.ok, report.to_string(), json))
+    Ok((report.ok, interrupted, report.to_string(), json))
 }

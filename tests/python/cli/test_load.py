@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,9 +53,21 @@ def test_a_failed_request_is_exit_1_and_a_mistake_exit_2(assay: Assay, server: t
     assert "127.0.0.1:1" in assay("load", "127.0.0.1:1").mistake
 
 
-def test_ctrl_c_ends_it(server: tuple[str, int]) -> None:
-    command = [sys.executable, "-m", "assay.cli", "load", server[0], "--seconds", "60", "--batch", "1", "--rate", "20"]
+def test_ctrl_c_ends_it_with_the_report(server: tuple[str, int]) -> None:
+    command = [sys.executable, "-m", "assay.cli", "load", server[0], "--seconds", "600", "--batch", "1", "--json"]
+    # Its lines on a terminal say when it has begun; here, threads of its own do.
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        time.sleep(2.0)
+        while "assay-load" not in threads_of(process.pid):
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(1.0)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        report = json.loads(process.communicate(timeout=60)[0])
+        assert process.returncode == 130
+    assert report["ok"]
+    assert report["items"] == report["requests"] > 0
+
+
+def threads_of(pid: int) -> set[str]:
+    """The names of the threads of a process."""
+    return {path.read_text(encoding="ascii").strip() for path in Path(f"/proc/{pid}/task").glob("*/comm")}
