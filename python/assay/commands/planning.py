@@ -296,6 +296,8 @@ def _workload(recipe: Recipe, stage: Any, request: Request, longest: int) -> Wor
             group=stage.group_size,
             reference=stage.kl_coefficient > 0,
             epochs=stage.inner_epochs,
+            # assay's learner computes a group's prompt once, unless it recomputes activations.
+            shared_prompts=not recipe.model.gradient_checkpointing,
             **common,
         )
     if hasattr(stage, "batch_size"):

@@ -65,6 +65,7 @@ class Workload:
         reference: whether a reference policy is evaluated on every token.
         old_logprobs: whether the learner evaluates the tokens before it trains on them.
         epochs: passes of training over the tokens of a step.
+        shared_prompts: the learner computes the prompt of a group once, as assay's does.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Workload:
     reference: bool = False
     old_logprobs: bool = False
     epochs: int = 1
+    shared_prompts: bool = False
 
     @property
     def sequences(self) -> int:
@@ -84,14 +86,20 @@ class Workload:
         return self.prompts * self.group
 
     def tokens(self) -> float:
-        """Tokens of a step, prompts counted once a sequence."""
-        return self.sequences * (self.prompt_tokens + self.lengths.moments()[0])
+        """Tokens that a step trains on, prompts counted as often as they are computed."""
+        prompts = self.prompts if self.shared_prompts else self.sequences
+        return prompts * self.prompt_tokens + self.sequences * self.lengths.moments()[0]
 
     def look_back(self) -> float:
-        """Mean tokens that a token of a step looks back on: half the mean square of the lengths over their mean."""
+        """Mean tokens that a token of a step looks back on.
+
+        Token i of a sequence looks back on i, so a prompt of p tokens sums to p²/2, and a completion of n behind it to
+        p n + n²/2.
+        """
         mean, square = self.lengths.moments()
-        total = self.prompt_tokens + mean
-        return (square + 2 * self.prompt_tokens * mean + self.prompt_tokens**2) / total / 2
+        prompts = self.prompts if self.shared_prompts else self.sequences
+        looked = prompts * self.prompt_tokens**2 / 2 + self.sequences * (self.prompt_tokens * mean + square / 2)
+        return looked / self.tokens()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

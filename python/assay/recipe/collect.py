@@ -81,7 +81,7 @@ def run_collect(context: RunContext, stage: CollectStage) -> None:
                 f"stage {stage.name!r}: none of {len(rows)} completions has a score ({rows[0]['status']}: "
                 f"{rows[0]['reason']}); give the rows references, or a judge"
             )
-        curated = curate(rows, stage, read_marks(stage.reviews))
+        curated = curate(rows, stage, read_marks(stage.reviews, stage.name))
         tally = counts(curated)
         if not tally.get("kept"):
             raise InvalidInputError(f"stage {stage.name!r}: nothing was kept ({_listed(tally)}); ask for less")

@@ -126,17 +126,20 @@ def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
         raise UnavailableError(f"{path}: cannot be written ({error.strerror}); free some space") from error
 
 
-def read_marks(path: str | None) -> dict[str, str]:
+def read_marks(path: str | None, stage: str) -> dict[str, str]:
     """A reviewer's ``accept`` and ``reject`` by the key of the sample; the last mark of a sample counts.
 
     Args:
-        path: JSON Lines with ``group_id``, ``index`` and ``mark`` (``accept``, ``reject`` or ``note``).
+        path: JSON Lines, as a report writes them, with ``group_id``, ``index`` and ``mark`` (``accept``, ``reject`` or ``note``).
+        stage: Whose samples; marks that name another stage are passed over.
 
     Raises:
         InvalidInputError: A row has another form.
     """
     marks: dict[str, str] = {}
     for number, row in read_jsonl(path) if path is not None else ():
+        if row.get("stage", stage) != stage:
+            continue
         group, index, mark = row.get("group_id"), row.get("index"), row.get("mark")
         if not isinstance(group, int) or not isinstance(index, int) or mark not in ("accept", "reject", "note"):
             raise InvalidInputError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assay._files import write_atomic
 from assay.errors import InvalidInputError
+from assay.report.decisions import datasets, decided_groups
 from assay.report.figures import write_figures
 from assay.report.page import page, page_data
 from assay.report.run import Row, Run, read_run
@@ -50,15 +51,7 @@ def build(folders: Sequence[Path | str], output: Path | str | None = None, *, fi
     if output is None and len(folders) > 1:
         raise InvalidInputError("report: with several runs, say where to write with --output")
     target = Path(folders[0]) / "report" if output is None else Path(output)
-    runs = [read_run(folder) for folder in folders]
-    _tell_apart(runs)
-    groups: list[list[Row]] = []
-    statuses: list[Row] = []
-    for run in runs:
-        shown, counts = read_samples(run.folder / "samples.jsonl", run.notes, share=1 / len(runs))
-        groups.append(shown)
-        statuses.append(counts)
-    data = page_data(runs, groups, statuses)
+    runs, data = collect(folders)
     notes: list[str] = list(data["notes"])
     write_atomic(target / "report.html", page(data))
     images: list[Path] = []
@@ -67,6 +60,30 @@ def build(folders: Sequence[Path | str], output: Path | str | None = None, *, fi
     elif figures:
         images = write_figures(runs, target / "figures")
     return Report(target / "report.html", images, notes)
+
+
+def collect(folders: Sequence[Path | str]) -> tuple[list[Run], Row]:
+    """Reads run folders; the runs, and what a page about them shows.
+
+    Raises:
+        InvalidInputError: no folder, or one that is no run.
+        UnavailableError: something cannot be read.
+    """
+    if not folders:
+        raise InvalidInputError("report: name at least one run folder")
+    runs = [read_run(folder) for folder in folders]
+    _tell_apart(runs)
+    groups: list[list[Row]] = []
+    statuses: list[Row] = []
+    for run in runs:
+        parts = datasets(run)
+        share = 1 / len(runs) / (1 + len(parts))
+        shown, counts = read_samples(run.folder / "samples.jsonl", run.notes, share=share)
+        for part in parts:
+            shown += decided_groups(part, run.notes, share=share)
+        groups.append(shown)
+        statuses.append(counts)
+    return runs, page_data(runs, groups, statuses)
 
 
 def _tell_apart(runs: Sequence[Run]) -> None:

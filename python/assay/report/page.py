@@ -11,15 +11,18 @@ import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from assay.report.cost import cost_table, hardware_of
+from assay.report.decisions import decision_table
+from assay.report.reviews import read_reviews
 from assay.report.series import Chart, charts
-from assay.report.tables import COLUMNS, before_after, stage_table, status_table
+from assay.report.tables import COLUMNS, alarm_table, before_after, evaluation_table, stage_table, status_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assay.report.run import Row, Run
 
-SCRIPTS = ("charts.js", "traces.js", "page.js")
+SCRIPTS = ("charts.js", "review.js", "traces.js", "compare.js", "tables.js", "page.js")
 
 
 def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Sequence[Row]) -> Row:
@@ -33,17 +36,22 @@ def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Se
     names = [run.name for run in runs]
     table = before_after(runs)
     many = len(runs) > 1
-    return {
+    shown: Row = {
         "title": f"assay report: {', '.join(names)}",
         "subtitle": _subtitle(runs),
         "descriptions": [f"{run.name}: {text}" if many else text for run in runs if (text := _description(run))],
         "runs": names,
-        "notes": [
-            f"{name}: {note}" if many else note for name, run in zip(names, runs, strict=True) for note in run.notes
-        ],
         "before_after": table,
         "stages": stage_table(runs),
         "columns": [title for title, _ in COLUMNS],
+        "evaluations": evaluation_table(runs),
+        "alarms": alarm_table(runs),
+        "costs": cost_table(runs),
+        "hardware": [hardware_of(run) for run in runs if run.plan is not None],
+        "decisions": decision_table(runs),
+        "reviews": [
+            {**row, "run": position} for position, run in enumerate(runs) for row in read_reviews(run.folder, run.notes)
+        ],
         "statuses": status_table(runs, statuses),
         "charts": [
             {
@@ -67,10 +75,18 @@ def page_data(runs: Sequence[Run], groups: Sequence[Sequence[Row]], statuses: Se
         "groups": [{**group, "run": position} for position, members in enumerate(groups) for group in members],
         "recipes": [{"run": name, "text": run.recipe} for name, run in zip(names, runs, strict=True) if run.recipe],
     }
+    # Last, because reading the rest adds to them.
+    shown["notes"] = [
+        f"{name}: {note}" if many else note for name, run in zip(names, runs, strict=True) for note in run.notes
+    ]
+    return shown
 
 
-def page(data: Row) -> str:
+def page(data: Row, *, token: str | None = None) -> str:
     """The HTML file that shows `data`.
+
+    With `token`, the page of `assay report --serve`: it may talk to the server it came from, and to nothing else, and
+    sends the token with every mark.
 
     Model text can hold anything, so it is kept from acting twice: no character of it can end the JSON block it is
     stored in, and the page's own policy lets only the scripts and styles whose hashes it names run, and nothing load.
@@ -80,12 +96,13 @@ def page(data: Row) -> str:
     script = "\n".join((assets / name).read_text(encoding="utf-8") for name in SCRIPTS)
     template = (assets / "page.html").read_text(encoding="utf-8")
     values = {
+        "{connect}": "" if token is None else "connect-src 'self'; ",
         "{script_hash}": _hash(script),
         "{style_hash}": _hash(style),
         "{title}": html.escape(str(data["title"])),
         "{style}": style,
         "{script}": script,
-        "{data}": embed(data),
+        "{data}": embed({**data, "token": token}),
     }
     for place, value in values.items():
         before, _, after = template.partition(place)

@@ -46,6 +46,8 @@ class Run:
         stages: in the order they first wrote a row.
         recipe: the resolved recipe as text, or `""`.
         summary: `summary.json`, or `None` while the run is not finished.
+        alarms: rows of the metrics that warn of something, in the order they were written.
+        plan: `plan.json`, as `assay plan RUN` left it, or `None`.
         notes: one sentence for each thing that is missing, cut off or left out.
     """
 
@@ -54,6 +56,8 @@ class Run:
     stages: list[Stage]
     recipe: str
     summary: Row | None
+    alarms: list[Row] = field(default_factory=list[Row])
+    plan: Row | None = None
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -73,12 +77,14 @@ def read_run(folder: Path | str) -> Run:
             f"{folder}: neither metrics.jsonl nor samples.jsonl in it; name a folder that `assay train` wrote"
         )
     notes: list[str] = []
-    stages = _stages(metrics, notes) if metrics.is_file() else []
+    alarms: list[Row] = []
+    stages = _stages(metrics, notes, alarms) if metrics.is_file() else []
     if not stages:
         notes.append("no metrics have been written: there are no curves")
-    recipe = _text(folder / "recipe.toml", notes)
+    recipe = _settings(folder, notes)
     summary = _summary(folder / "summary.json", notes)
-    return Run(folder.resolve().name, folder, stages, recipe, summary, notes)
+    plan = _object(folder / "plan.json", notes) if (folder / "plan.json").is_file() else None
+    return Run(folder.resolve().name, folder, stages, recipe, summary, alarms, plan, notes)
 
 
 def tolerant_rows(path: Path, notes: list[str]) -> Iterator[tuple[int, int, Row]]:
@@ -122,12 +128,15 @@ def number(value: object) -> float | None:
     return result if math.isfinite(result) else None
 
 
-def _stages(path: Path, notes: list[str]) -> list[Stage]:
+def _stages(path: Path, notes: list[str], alarms: list[Row]) -> list[Stage]:
     # A resumed run repeats the steps after its checkpoint; the row written last is the one that counts.
     found: dict[str, dict[float, Row]] = {}
     kinds: dict[str, str] = {}
     repeated = 0
     for _, _, row in tolerant_rows(path, notes):
+        if row.get("kind") == "alarm":
+            alarms.append(row)
+            continue
         name, step = str(row.get("stage", "?")), number(row.get("step"))
         rows = found.setdefault(name, {})
         kinds.setdefault(name, str(row.get("kind", "?")))
@@ -147,28 +156,36 @@ def _stages(path: Path, notes: list[str]) -> list[Stage]:
     return stages
 
 
-def _text(path: Path, notes: list[str]) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        notes.append(f"{path.name} is missing: the report cannot show how the run was configured")
-        return ""
-    except OSError as error:
-        raise UnavailableError(f"{path}: cannot be read: {error.strerror or error}") from error
+def _settings(folder: Path, notes: list[str]) -> str:
+    """How the run was configured: its recipe, or the settings of an evaluation."""
+    for name in ("recipe.toml", "eval.json"):
+        try:
+            return (folder / name).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise UnavailableError(f"{folder / name}: cannot be read: {error.strerror or error}") from error
+    notes.append("recipe.toml is missing: the report cannot show how the run was configured")
+    return ""
 
 
 def _summary(path: Path, notes: list[str]) -> Row | None:
-    try:
-        summary = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         notes.append("summary.json is missing: the run has not finished")
         return None
+    return _object(path, notes)
+
+
+def _object(path: Path, notes: list[str]) -> Row | None:
+    """A JSON object; what is none is left out, with a note."""
+    try:
+        value = json.loads(path.read_bytes())
     except ValueError:
-        notes.append("summary.json is not JSON; it is left out")
+        notes.append(f"{path.name} is not JSON; it is left out")
         return None
     except OSError as error:
         raise UnavailableError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not isinstance(summary, dict):
-        notes.append("summary.json is not an object; it is left out")
+    if not isinstance(value, dict):
+        notes.append(f"{path.name} is not an object; it is left out")
         return None
-    return cast("Row", summary)
+    return cast("Row", value)

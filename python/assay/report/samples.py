@@ -44,7 +44,7 @@ class Group:
     size: int
 
 
-def read_samples(path: Path, notes: list[str], *, share: float = 1.0) -> tuple[list[Row], Row]:
+def read_samples(path: Path, notes: list[str], *, share: float = 1.0, stage: str = "?") -> tuple[list[Row], Row]:
     """The groups of samples to show, whole, spread evenly over each stage.
 
     The file is read once to find the groups and again only where chosen ones stand, so memory grows with their number,
@@ -53,7 +53,8 @@ def read_samples(path: Path, notes: list[str], *, share: float = 1.0) -> tuple[l
     Args:
         path: `samples.jsonl`; a missing file gives no groups.
         notes: what was left out is added here.
-        share: of what a report may carry, this run's part, in (0, 1].
+        share: of what a report may carry, this file's part, in (0, 1].
+        stage: what rows belong to that do not name a stage.
 
     Returns:
         The groups as JSON-ready mappings, and the count of statuses in the whole file by stage.
@@ -61,7 +62,7 @@ def read_samples(path: Path, notes: list[str], *, share: float = 1.0) -> tuple[l
     if not path.is_file():
         notes.append("samples.jsonl is missing: there are no traces")
         return [], {}
-    groups, statuses = _index(path, notes)
+    groups, statuses = _index(path, notes, stage)
     chosen = _choose(groups, MAX_SAMPLES * share, MAX_BYTES * share)
     if len(chosen) < len(groups):
         shown, total = sum(group.count for group in chosen), sum(group.count for group in groups)
@@ -111,12 +112,12 @@ def _add_text(found: list[Segment], text: str) -> None:
         found.append(Segment("text", text))
 
 
-def _index(path: Path, notes: list[str]) -> tuple[list[Group], Row]:
+def _index(path: Path, notes: list[str], default: str) -> tuple[list[Group], Row]:
     groups: dict[tuple[str, float, str], Group] = {}
     statuses: dict[str, dict[str, int]] = {}
     for start, end, row in tolerant_rows(path, notes):
-        stage, step = str(row.get("stage", "?")), number(row.get("step")) or 0.0
-        identity = str(row.get("group_id", "?"))
+        stage, step = str(row.get("stage", default)), number(row.get("step")) or 0.0
+        identity = str(_place(row)[0])
         key = (stage, step, identity)
         group = groups.setdefault(key, Group(stage, step, identity, [], 0, 0))
         if group.ranges and group.ranges[-1][1] == start:
@@ -129,6 +130,15 @@ def _index(path: Path, notes: list[str]) -> tuple[list[Group], Row]:
         status = str(row.get("status", "?"))
         counts[status] = counts.get(status, 0) + 1
     return list(groups.values()), cast("Row", statuses)
+
+
+def _place(row: Row) -> tuple[Any, Any]:
+    """Group and index of a sample: two fields, or in a collected dataset one key `group/index`."""
+    key = row.get("key")
+    if "group_id" not in row and isinstance(key, str) and key.count("/") == 1:
+        group, index = key.split("/")
+        return group, int(index) if index.isascii() and index.isdigit() else index
+    return row.get("group_id", "?"), row.get("index")
 
 
 def _choose(groups: list[Group], samples: float, size: float) -> list[Group]:
@@ -164,14 +174,15 @@ def _load(file: Any, group: Group) -> Row:
             if isinstance(row, dict):
                 typed = cast("Row", row)
                 # After a resume a sample may stand twice; the later one is the one that was trained on.
-                rows[str(typed.get("index", len(rows)))] = typed
+                index = _place(typed)[1]
+                rows[str(len(rows) if index is None else index)] = typed
     members = list(rows.values())[:MAX_SAMPLES]
     first: Row = members[0] if members else {}
     return {
         "stage": group.stage,
         "step": group.step,
         "id": group.group_id,
-        "prompt": _cut(_as_text(first.get("prompt", "")))[0],
+        "prompt": _cut(_prompt(first.get("prompt", "")))[0],
         "reference": _cut(_as_text(first.get("reference", "")))[0],
         "samples": [_sample(row, position) for position, row in enumerate(members)],
     }
@@ -182,7 +193,7 @@ def _sample(row: Row, position: int) -> Row:
     components = row.get("components")
     named = cast("Row", components) if isinstance(components, dict) else {}
     return {
-        "index": row.get("index", position),
+        "index": position if (index := _place(row)[1]) is None else index,
         "segments": [list(segment) for segment in segments(completion)],
         "answer": None if row.get("answer") is None else _cut(_as_text(row["answer"]))[0],
         "total": number(row.get("total")),
@@ -194,6 +205,14 @@ def _sample(row: Row, position: int) -> Row:
         "length": number(row.get("length")),
         "cut": cut,
     }
+
+
+def _prompt(value: object) -> str:
+    """A prompt as text: the turns of a chat one below the other."""
+    turns = cast("list[Row]", value) if isinstance(value, list) else []
+    if turns and all(isinstance(turn, dict) and "content" in turn for turn in turns):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return "\n".join(_as_text(turn["content"]) for turn in turns)
+    return _as_text(value)
 
 
 def _as_text(value: object) -> str:

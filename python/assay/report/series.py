@@ -20,6 +20,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Reward", ("reward/", "eval/reward_")),
     ("Accuracy", ("accuracy", "eval/accuracy", "eval/accuracy_", "eval/pass@", "eval/cons@")),
     ("Completions", ("completion/", "eval/")),
+    ("Emergence", ("emergence/", "eval/emergence/")),
+    ("Collected", ("collect/",)),
     (
         "Optimisation",
         (

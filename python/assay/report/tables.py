@@ -30,8 +30,8 @@ def stage_table(runs: Sequence[Run]) -> list[Row]:
                 "stage": stage.name,
                 "kind": stage.kind,
                 "steps": len(stage.rows),
-                "seconds": _seconds(run, stage, "seconds"),
-                "CPU seconds": _seconds(run, stage, "cpu_seconds"),
+                "seconds": stage_seconds(run, stage.name, "seconds", stage.rows),
+                "CPU seconds": stage_seconds(run, stage.name, "cpu_seconds"),
             }
             for title, names in COLUMNS:
                 row[title] = next((list(pair) for name in names if (pair := ends(stage, name))), None)
@@ -57,6 +57,59 @@ def before_after(runs: Sequence[Run]) -> list[Row]:
                     "after": last,
                     "before_error": number(before.get(f"{name}_se")),
                     "after_error": number(after.get(f"{name}_se")),
+                }
+            )
+    return table
+
+
+def evaluation_table(runs: Sequence[Run]) -> list[Row]:
+    """One row for each evaluation of each run: accuracy with its error, the largest pass@k and cons@k, length, thinking."""
+    table: list[Row] = []
+    for run in runs:
+        for stage in run.stages:
+            if stage.kind != "eval" or not stage.rows:
+                continue
+            row = stage.rows[-1]
+            made: Row = {"run": run.name, "stage": stage.name}
+            for title, name in (
+                ("n", "eval/n"),
+                ("accuracy", "eval/accuracy"),
+                ("clean", "eval/accuracy_clean"),
+                ("length", "eval/length_mean"),
+                ("thinks", "eval/thinks_ratio"),
+                ("cut off", "eval/clipped_ratio"),
+                ("unjudged", "eval/unjudged"),
+            ):
+                made[title], made[f"{title}_error"] = number(row.get(name)), number(row.get(f"{name}_se"))
+            for kind in ("pass", "cons"):
+                ks = [int(name.rpartition("@")[2]) for name in row if _is_at_k(name, kind)]
+                made[f"{kind}_k"] = k = max(ks, default=None)
+                made[kind] = number(row.get(f"eval/{kind}@{k}"))
+                made[f"{kind}_error"] = number(row.get(f"eval/{kind}@{k}_se"))
+            table.append(made)
+    return table
+
+
+def _is_at_k(name: str, kind: str) -> bool:
+    head, at, k = name.rpartition("@")
+    return bool(at) and head == f"eval/{kind}" and k.isascii() and k.isdigit()
+
+
+def alarm_table(runs: Sequence[Run]) -> list[Row]:
+    """Every alarm: run, stage, step, its name, and what it says, with the figures it gives."""
+    table: list[Row] = []
+    for run in runs:
+        for row in run.alarms:
+            known = {"stage", "kind", "step", "alarm", "name", "message", "reason", "time_s"}
+            figures = {key: value for key in row if key not in known and (value := number(row[key])) is not None}
+            table.append(
+                {
+                    "run": run.name,
+                    "stage": str(row.get("stage", "?")),
+                    "step": number(row.get("step")),
+                    "alarm": str(row.get("alarm") or row.get("name") or "alarm"),
+                    "message": str(row.get("message") or row.get("reason") or ""),
+                    "figures": figures,
                 }
             )
     return table
@@ -91,18 +144,16 @@ def _section(run: Run, key: str) -> Row:
     return cast("Row", found) if isinstance(found, dict) else {}
 
 
-def _seconds(run: Run, stage: Stage, key: str) -> float | None:
-    """The summary's figure, or while there is none the sum of the steps' timings (wall time only)."""
+def stage_seconds(run: Run, name: str, key: str, rows: Sequence[Row] = ()) -> float | None:
+    """The summary's figure, or while there is none the sum of the timings of `rows` (wall time only)."""
     stages = (run.summary or {}).get("stages")
     for entry in cast("list[object]", stages) if isinstance(stages, list) else []:
-        if isinstance(entry, dict) and cast("Row", entry).get("name") == stage.name:
+        if isinstance(entry, dict) and cast("Row", entry).get("name") == name:
             return number(cast("Row", entry).get(key))
-    if key != "seconds":
-        return None
     parts = [
         value
-        for row in stage.rows
-        for name in row
-        if name.startswith("timing_s/") and (value := number(row[name])) is not None
+        for row in rows
+        for metric in row
+        if metric.startswith("timing_s/") and (value := number(row[metric])) is not None
     ]
     return sum(parts) if parts else None

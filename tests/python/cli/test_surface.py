@@ -95,7 +95,7 @@ SURFACE = {
         "--output",
         "--json",
     ],
-    "report": ["runs!+", "--output", "--figures/--no-figures", "--json"],
+    "report": ["runs!+", "--output", "--figures/--no-figures", "--serve", "--port", "--json"],
     "convert": ["source!", "--cache", "--json"],
     "bench": ["--seconds", "--json"],
     "top": ["target!", "--interval", "--once", "--json"],

@@ -177,10 +177,10 @@ def test_marks_are_read_by_sample_and_the_last_one_counts(tmp_path: Path):
     path = tmp_path / "marks.jsonl"
     rows = [(0, 1, "accept"), (0, 1, "reject"), (2, 0, "note"), (3, 1, "accept")]
     path.write_text("".join(json.dumps({"group_id": g, "index": i, "mark": m}) + "\n" for g, i, m in rows))
-    assert dataset.read_marks(str(path)) == {"0/1": "reject", "3/1": "accept"}
+    assert dataset.read_marks(str(path), "collect") == {"0/1": "reject", "3/1": "accept"}
     path.write_text('{"group_id": 0, "index": 1, "mark": "good"}\n')
     with pytest.raises(InvalidInputError, match=r"marks\.jsonl:1: not a mark"):
-        dataset.read_marks(str(path))
+        dataset.read_marks(str(path), "collect")
 
 
 def test_edges_rise(collecting: Path):

@@ -34,6 +34,24 @@ results.missing = sampleMatches(nothing, { ...all, min: 0 });
 results.mean = [meanTotal(group), meanTotal({ samples: [nothing] })];
 results.hash = filtersFromHash(hashFromFilters({ ...all, stage: "a&b", min: 0.5, group: 3 }));
 results.badHash = filtersFromHash("#min=abc&group=x");
+const marked = { run: 0, stage: "zero", step: 4, id: "12" };
+results.row = reviewRow(marked, { index: 3 }, "reject", "mixes languages");
+results.named = reviewRow({ ...marked, id: "a/b" }, { index: 0 }, "note", "").group_id;
+const reviews = new Map();
+takeReviews(reviews, [{ run: 0, ...results.row, mark: "accept" }, { run: 1, ...results.row }, { run: 0, ...results.row }]);
+results.lines = [reviewLines(reviews, 0), reviewLines(reviews, 2)];
+results.found = reviews.has(sampleKey(marked, { index: 3 }));
+results.decisions = [{}, { rejected: "" }, { rejected: "duplicate" }].map(decisionOf);
+const side = (run, stage, accuracy, prompt) => ({ run, stage, step: 0, prompt, reference: "4", samples: accuracy.map((value) => ({ components: { accuracy: value }, total: null })) });
+const report = { runs: ["a"], groups: [
+  side(0, "before", [0, 1], "2+2"), side(0, "after", [1, 1], "2+2"), side(0, "before", [1], "1+3"), side(0, "after", [0], "1+3"),
+  side(0, "before", [null], "3+1"), side(0, "after", [1], "3+1"), side(0, "before", [1], "alone"), side(0, "grpo", [1], "other"),
+] };
+const { places, shared } = sharedPrompts(report);
+results.places = places;
+results.pairs = pairsOf(report, shared, "before", "after").map((pair) => [pair.before.prompt, pair.change]);
+results.durations = [null, 0.25, 90, 3600, 86400].map(duration);
+results.errors = [planError(50, 100), planError(120, 100), planError(null, 1), planError(1, 0)];
 console.log(JSON.stringify(results));
 """
 
@@ -50,7 +68,9 @@ def node() -> str:
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
     assets = resources.files("assay.report") / "assets"
-    source = "\n".join((assets / name).read_text() for name in ("charts.js", "traces.js"))
+    source = "\n".join(
+        (assets / name).read_text() for name in ("charts.js", "review.js", "traces.js", "compare.js", "tables.js")
+    )
     done = subprocess.run([node(), "-e", source + CHECKS], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -83,3 +103,24 @@ def test_filters(results: dict[str, Any]) -> None:
 def test_a_view_survives_the_address(results: dict[str, Any]) -> None:
     assert results["hash"] == {**results["all"], "stage": "a&b", "min": 0.5, "group": 3}
     assert results["badHash"] == results["all"]
+
+
+def test_a_review_is_a_line_that_names_its_sample(results: dict[str, Any]) -> None:
+    row = {"stage": "zero", "step": 4, "group_id": 12, "index": 3, "mark": "reject", "note": "mixes languages"}
+    assert results["row"] == row
+    assert results["named"] == "a/b"
+    # The last mark of a sample counts, and every run has its own.
+    assert [json.loads(line) for line in results["lines"][0].splitlines()] == [row]
+    assert results["lines"][1] == ""
+    assert results["found"] is True
+    assert results["decisions"] == ["", "kept", "duplicate"]
+
+
+def test_prompts_that_occur_twice_stand_side_by_side(results: dict[str, Any]) -> None:
+    assert results["places"] == ["before", "after"]
+    assert results["pairs"] == [["2+2", "better"], ["1+3", "worse"], ["3+1", "unknown"]]
+
+
+def test_costs_are_told_in_words(results: dict[str, Any]) -> None:
+    assert results["durations"] == ["\u2013", "250 ms", "90 s", "60 min", "24 h"]
+    assert results["errors"] == ["-50 %", "+20 %", "\u2013", "\u2013"]

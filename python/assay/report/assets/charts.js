@@ -1,6 +1,9 @@
 "use strict";
 
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"];
+const DARK = typeof window !== "undefined" && window.matchMedia("(prefers-color-scheme: dark)").matches;
+const COLOURS = DARK
+  ? ["#5aaeee", "#f58f52", "#3fc99c", "#e8a6ca", "#f2bd45", "#8ed6ff", "#b4b4b4"]
+  : ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"];
 const WIDTH = 420, HEIGHT = 210, LEFT = 46, RIGHT = 10, TOP = 8, BOTTOM = 22;
 
 /** A number short enough for a label; null and undefined as a dash. */

@@ -28,10 +28,6 @@ const pairColumn = (title, name) => ({
   },
 });
 
-function withError(value, error) {
-  return error === null ? short(value) : `${short(value)} ± ${short(error)}`;
-}
-
 function drawBeforeAfter(report, host) {
   const many = report.runs.length > 1;
   table([
@@ -85,23 +81,43 @@ function section(id, title, host) {
   return made;
 }
 
+/** The sections of a report in order: id, title, whether there is anything to show, and what draws it. */
+const SECTIONS = [
+  ["alarms", "Alarms", (report) => report.alarms.length, drawAlarms],
+  ["before-after", "Before and after", (report) => report.before_after.length, drawBeforeAfter],
+  ["evaluations", "Evaluations", (report) => report.evaluations.length, drawEvaluations],
+  ["stages", "Stages", (report) => report.stages.length, drawStages],
+  ["cost", "Cost beside the plan", (report) => report.costs.length, drawCosts],
+  ["curves", "Curves", () => true, drawCharts],
+  ["decisions", "What was collected", (report) => report.decisions.length, drawDecisions],
+  ["statuses", "How items were scored", (report) => report.statuses.length, drawStatuses],
+  ["compare", "Side by side", (report) => sharedPrompts(report).places.length > 1, drawComparison],
+  ["traces", "Traces", () => true, drawTraces],
+];
+
 function drawPage(report) {
   const host = document.getElementById("page");
   host.replaceChildren();
-  element("h1", "", report.title, host);
-  element("p", "lead", report.subtitle, host);
-  for (const about of report.descriptions) element("p", "", about, host);
+  loadReviews(report);
+  const top = element("header", "top", null, host);
+  element("h1", "", report.title, top);
+  element("p", "lead", report.subtitle, top);
+  for (const about of report.descriptions) element("p", "about", about, top);
+  const shown = SECTIONS.filter(([, , there]) => there(report));
+  const contents = element("nav", "", null, top);
+  for (const [id, title] of shown) {
+    // No link: the address holds the filters of the traces.
+    const button = element("button", id === "alarms" ? "jump alarm" : "jump", id === "alarms" ? `${title} (${report.alarms.length})` : title, contents);
+    button.type = "button";
+    button.addEventListener("click", () => document.getElementById(id).scrollIntoView({ behavior: "smooth" }));
+  }
   if (report.notes.length) {
     const list = element("ul", "", null, element("div", "notes", null, host));
     for (const note of report.notes) element("li", "", note, list);
   }
-  if (report.before_after.length) drawBeforeAfter(report, section("before-after", "Before and after", host));
-  if (report.stages.length) drawStages(report, section("stages", "Stages", host));
-  drawCharts(report, section("curves", "Curves", host));
-  if (report.statuses.length) drawStatuses(report, section("statuses", "How items were scored", host));
-  drawTraces(report, section("traces", "Traces", host));
+  for (const [id, title, , draw] of shown) draw(report, section(id, title, host));
   for (const recipe of report.recipes) {
-    const made = section("recipe", `Recipe of ${recipe.run}`, host);
+    const made = section("recipe", `Settings of ${recipe.run}`, host);
     const details = element("details", "", null, made);
     element("summary", "", "the resolved recipe", details);
     element("pre", "", recipe.text, details);

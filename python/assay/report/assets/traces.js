@@ -2,9 +2,15 @@
 
 const PAGE = 200;
 
+/** What a stage that collects decided on a sample: `kept`, the reason of its rejection, or "" where nothing was decided. */
+function decisionOf(sample) {
+  return sample.rejected === undefined ? "" : sample.rejected || "kept";
+}
+
 /** Whether one sample passes the filters; an empty filter passes everything, a missing reward passes no bound. */
 function sampleMatches(sample, filters) {
   if (filters.status && sample.status !== filters.status) return false;
+  if (filters.decision && decisionOf(sample) !== filters.decision) return false;
   if (filters.min !== null && !(sample.total !== null && sample.total >= filters.min)) return false;
   if (filters.max !== null && !(sample.total !== null && sample.total <= filters.max)) return false;
   if (!filters.search) return true;
@@ -32,7 +38,7 @@ function filtersFromHash(hash) {
   const query = new URLSearchParams(hash.replace(/^#/, ""));
   const bound = (name) => (query.has(name) && query.get(name) !== "" && Number.isFinite(Number(query.get(name))) ? Number(query.get(name)) : null);
   return {
-    run: bound("run"), stage: query.get("stage") || "", status: query.get("status") || "", search: query.get("search") || "",
+    run: bound("run"), stage: query.get("stage") || "", status: query.get("status") || "", decision: query.get("decision") || "", search: query.get("search") || "",
     from: bound("from"), to: bound("to"), min: bound("min"), max: bound("max"), group: bound("group") ?? 0,
   };
 }
@@ -55,16 +61,18 @@ function advantageBar(value, largest, parent) {
 
 const LABELS = { think: "thinking", open_think: "thinking (never closed)", answer: "answer", text: "text" };
 
-function drawSample(sample, largest, filters) {
-  const card = element("article", sampleMatches(sample, filters) ? "sample" : "sample other");
+function drawSample(report, group, sample, largest, filters) {
+  const card = element("article", !filters || sampleMatches(sample, filters) ? "sample" : "sample other");
   const header = element("header", "", null, card);
   element("span", "", `sample ${sample.index}`, header);
   element("span", "total", `reward ${short(sample.total)}`, header);
   element("span", sample.status === "scored" ? "status scored" : "status other-status", sample.status, header);
-  advantageBar(sample.advantage, largest, card);
+  const decision = decisionOf(sample);
+  if (decision) element("p", decision === "kept" ? "decided kept" : "decided", decision === "kept" ? "kept in the dataset" : `rejected: ${decision}`, card);
+  if (largest) advantageBar(sample.advantage, largest, card);
   const facts = element("dl", "", null, card);
   const fact = (name, value) => { element("dt", "", name, facts); element("dd", "", value, facts); };
-  fact("advantage", short(sample.advantage));
+  if (sample.advantage !== null) fact("advantage", short(sample.advantage));
   for (const [name, value] of Object.entries(sample.components)) fact(name, short(value));
   fact("answer", sample.answer === null ? "none found" : sample.answer);
   if (sample.reason) fact("reason", sample.reason);
@@ -74,6 +82,7 @@ function drawSample(sample, largest, filters) {
     element("span", "label", LABELS[kind] || kind, piece);
     element("div", "text", text, piece);
   }
+  drawReview(report, group, sample, card);
   return card;
 }
 
@@ -87,7 +96,7 @@ function drawGroup(group, report, filters, host) {
   element("p", "", `reference: ${group.reference || "none"}`, host);
   const largest = Math.max(0, ...group.samples.map((sample) => Math.abs(sample.advantage || 0)));
   const cards = element("div", "group", null, host);
-  for (const sample of group.samples) cards.append(drawSample(sample, largest, filters));
+  for (const sample of group.samples) cards.append(drawSample(report, group, sample, largest, filters));
 }
 
 function drawList(report, filters, host, choose) {
@@ -142,12 +151,16 @@ function drawFilters(report, filters, host, changed) {
   field("from step", "from", input("number"));
   field("to step", "to", input("number"));
   field("status", "status", choice(distinct(report.groups.flatMap((group) => group.samples.map((sample) => sample.status)))));
+  if (report.decisions.length) field("decision", "decision", choice(distinct(report.groups.flatMap((group) => group.samples.map(decisionOf)).filter((name) => name))));
   field("reward from", "min", input("number"));
   field("reward to", "max", input("number"));
   field("text contains", "search", input("search"));
 }
 
 function drawTraces(report, host) {
+  const state = element("p", "review-state", null, host);
+  state.id = "review-state";
+  showReviewState(report, "");
   const filters = filtersFromHash(window.location.hash);
   const bar = element("div", "filters", null, host);
   const count = element("p", "lead", "", host);
