@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.commands.output import Json, emit_json, need, quiet_libraries, say
+from assay.commands.output import Json, emit_json, need, print_table, quiet_libraries, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # What a run writes. Nothing else in a folder is ever removed.
-RUN_FILES = ("recipe.toml", "metrics.jsonl", "samples.jsonl", "summary.json")
+RUN_FILES = ("recipe.toml", "metrics.jsonl", "samples.jsonl", "traces.jsonl", "summary.json")
 RUN_FOLDERS = (
     "checkpoints",
     "stages",
     "datasets",
+    "models",
+    "export",
     "tensorboard",
     "tokenizer",
     "model",
@@ -87,8 +89,13 @@ def train(  # noqa: PLR0913 - each is an option of the command
     if as_json:
         emit_json({"run": str(folder), **summary})
         return
-    for line in _comparison(summary):
-        say(line)
+    if len(summary.get("table", [])) > 2:
+        from assay.recipe.table import table_text
+
+        print_table(*table_text(summary["table"]))
+    else:
+        for line in _comparison(summary):
+            say(line)
     say(f"run: {folder} (assay report {folder})")
 
 

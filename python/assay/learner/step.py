@@ -89,8 +89,7 @@ class Learner:
         if config.kl_coefficient and self.reference is None:
             msg = "kl_coefficient is not 0 but the learner has no reference policy"
             raise InvalidInputError(msg)
-        lr = learning_rate(self.steps_done, self.optimizer_config)
-        self.steps_done += 1
+        lr = self.next_learning_rate()
         started = time.perf_counter()
         minis = [
             self._mini_batch(sequences, rows, config, weight_version)
@@ -106,7 +105,7 @@ class Learner:
                 if mini.rows:
                     for micro in mini.micro_batches:
                         self._backward(sequences, micro, mini, threshold, config, sums)
-                    norms.append(self._update(lr))
+                    norms.append(self.apply_gradients(lr))
         totals, maxima = self.ranks.sum(sums.sums()), self.ranks.max(sums.maxima())
         stale = sum(is_stale(sequence, weight_version) for sequence in sequences)
         return {
@@ -139,8 +138,7 @@ class Learner:
         """
         _check(sequences, None)
         total = sum(len(sequence.token_ids) for sequence in sequences)
-        lr = learning_rate(self.steps_done, self.optimizer_config)
-        self.steps_done += 1
+        lr = self.next_learning_rate()
         sums = Sums()
         for blocks, counted in self._plan(sequences, range(len(sequences)), token_budget):
             found = self.policy.logprobs(sequences, blocks, router=bool(router_coefficient))
@@ -149,7 +147,7 @@ class Learner:
                 loss = loss + router_coefficient * found.logprobs.numel() / total * found.router_loss
             (loss * (self.ranks.size * counted)).backward()
             sums.add(loss=nll * counted, entropy=found.entropies.sum() * counted)
-        norm = self._update(lr)
+        norm = self.apply_gradients(lr)
         totals = self.ranks.sum(sums.sums())
         return {
             "loss": totals["loss"],
@@ -275,8 +273,18 @@ class Learner:
         # Gradients are averaged over processes, losses are summed.
         (loss * (self.ranks.size if micro.real else 0.0)).backward()
 
-    def _update(self, lr: float) -> float:
-        """Clips, steps and clears; returns the norm before clipping."""
+    def next_learning_rate(self) -> float:
+        """The learning rate of the step that begins, which is counted."""
+        lr = learning_rate(self.steps_done, self.optimizer_config)
+        self.steps_done += 1
+        return lr
+
+    def apply_gradients(self, lr: float) -> float:
+        """Clips, steps and clears; returns the norm before clipping.
+
+        Raises:
+            InvalidInputError: The norm is not finite.
+        """
         parameters = list(self.policy.masters.values())
         limit = self.optimizer_config.max_grad_norm
         norm = torch.nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else float("inf"))

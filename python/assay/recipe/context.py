@@ -6,15 +6,17 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 import assay
 from assay.data import Splits, Task, render
 from assay.errors import InvalidInputError
 from assay.recipe.dataset import load_data
-from assay.recipe.model import model_name
+from assay.recipe.encode import encode
+from assay.recipe.generation import open_generator
+from assay.recipe.model import build_model, model_name
+from assay.recipe.reward_model import PreferenceScorer
 from assay.recipe.rewards import StageScorer
 from assay.recipe.schema.references import data_references
 from assay.recipe.tokenizer import tokenizer_json
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator as Yields
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from assay.learner.policy import Policy
     from assay.recipe.folder import RunFolder
     from assay.recipe.interrupt import Interrupt
     from assay.recipe.rewards import TokenScorer
-    from assay.recipe.schema import Recipe, ScorerConfig, Stage
+    from assay.recipe.schema import ModelConfig, PreferenceReward, Recipe, ScorerConfig, Stage
     from assay.rollout import Generator
     from assay.spec import RewardSpec
 
@@ -47,6 +50,7 @@ class RunContext:
         problems: Of each stage, by its name; what an earlier stage leaves is there once the stage begins.
         interrupt: Whether Ctrl-C was pressed.
         reward_servers: Where rules are scored if the recipe does not say; ``None`` is in this process.
+        model: The student, once there is one; until then the recipe's model is in training.
         weight_version: How often the weights have changed since the run began.
         seconds: Wall time of the stages so far, by name, earlier attempts included.
         cpu_seconds: Process CPU time, likewise.
@@ -59,6 +63,7 @@ class RunContext:
     problems: dict[str, Splits]
     interrupt: Interrupt
     reward_servers: str | None = None
+    model: ModelConfig | None = None
     weight_version: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     cpu_seconds: dict[str, float] = field(default_factory=dict[str, float])
@@ -73,7 +78,8 @@ class RunContext:
         config = stage.scorer or self.recipe.scorer
         key = config.model_dump_json()
         if key not in self._scorers:
-            self._scorers[key] = StageScorer(config, partial(self._rule_scorer, config))
+            models = [self._reward_model(preference) for preference in config.preference]
+            self._scorers[key] = StageScorer(config, partial(self._rule_scorer, config), models)
         return self._scorers[key]
 
     def _rule_scorer(self, config: ScorerConfig, spec: RewardSpec) -> TokenScorer:
@@ -83,13 +89,31 @@ class RunContext:
             return assay.connect(remote, spec, tokenizer=tokenizer)
         return assay.Scorer(spec, tokenizer=tokenizer)
 
+    def _reward_model(self, config: PreferenceReward) -> PreferenceScorer:
+        folder = Path(config.path) if config.path else self.folder.path / "models" / str(config.stage)
+        return PreferenceScorer(folder, config, device=self.recipe.runtime.device)
+
+    def adopt(self, model: ModelConfig) -> None:
+        """Goes on with another model: a student.
+
+        Raises:
+            InvalidInputError: It cannot be loaded.
+        """
+        self.generator.close()
+        self.model = model
+        self.policy = build_model(self.recipe, model)
+        own = self.recipe.model_copy(update={"model": model})
+        self.generator = open_generator(own, self.policy, self.folder.path)
+        # Rules read the student's tokens from now on.
+        self._scorers.clear()
+
     def generator_for(self, policy: Policy) -> Generator:
         """Samples from a model other than the one in training."""
         return LocalGenerator(policy.model, token_budget=self.recipe.runtime.token_budget, shares_weights=True)
 
     def trained_as(self) -> str:
         """What to call the model in training: the run, and how often its weights have changed."""
-        return f"{model_name(self.recipe.model)}, {self.recipe.name}@{self.weight_version}"
+        return f"{model_name(self.model or self.recipe.model)}, {self.recipe.name}@{self.weight_version}"
 
     def prompt_ids(self, tasks: Sequence[Task], stage: Stage, tokenizer: Any = None) -> list[NDArray[np.uint32]]:
         """The token ids that the completions of each task continue; ``tokenizer`` is the policy's unless given.
@@ -132,10 +156,3 @@ def load_problems(recipe: Recipe) -> dict[str, Splits]:
         for stage in recipe.stage
         if not data_references(stage.data)
     }
-
-
-def encode(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[NDArray[np.uint32]]:
-    """Token ids of each text, with the tokenizer's own start and end tokens or without."""
-    # One call for all: a call for each costs more than tokenizing.
-    encoded = tokenizer(list(texts), add_special_tokens=special)["input_ids"]
-    return [np.asarray(ids, dtype=np.uint32) for ids in encoded]

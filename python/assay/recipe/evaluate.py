@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.errors import InvalidInputError
+from assay.recipe.emergence import held_out_alarm
 from assay.recipe.order import derive_seed
 from assay.recipe.progress import StageProgress
 from assay.recipe.sampling import sampling_params
 from assay.recipe.scoring import accuracy_of, batch_metrics, sample_rows, score_groups, thinks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from assay.recipe.context import RunContext
     from assay.recipe.schema import EvalStage
@@ -56,7 +57,10 @@ def run_eval(context: RunContext, stage: EvalStage) -> dict[str, float]:
         metrics = eval_metrics(batch, stage.samples)
         progress.say(_sentence(stage.name, metrics))
     row = {"stage": stage.name, "kind": "eval", "step": context.weight_version, "time_s": context.seconds[stage.name]}
+    earlier = [old for old in context.folder.read_metrics() if old["kind"] == "eval" and _alike(old, metrics)]
     context.folder.log({**row, **metrics})
+    if earlier and (alarm := held_out_alarm(earlier[-1], {**metrics})) is not None:
+        context.folder.log({**row, "kind": "alarm", **alarm})
     context.folder.log_samples(
         sample_rows(batch, stage=stage.name, step=context.weight_version, groups=stage.sample_groups)
     )
@@ -93,6 +97,15 @@ def eval_metrics(batch: ScoredBatch, samples: int) -> dict[str, float]:
         metrics[f"eval/accuracy_{name}"] = float(some.mean()) if some.size else float("nan")
         metrics[f"eval/n_{name}"] = float(some.size)
     return metrics
+
+
+def _alike(row: Mapping[str, Any], metrics: Mapping[str, float]) -> bool:
+    """Whether another evaluation had as many problems and the same components."""
+
+    def components(of: Mapping[str, Any]) -> set[str]:
+        return {key for key in of if key.startswith("eval/reward/")}
+
+    return row.get("eval/n") == metrics["eval/n"] and components(row) == components(metrics)
 
 
 def _sentence(name: str, metrics: dict[str, float]) -> str:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from assay.recipe.board import Board
 
-_LOGS = ("metrics.jsonl", "samples.jsonl")
+_LOGS = ("metrics.jsonl", "samples.jsonl", "traces.jsonl")
 
 
 class RunFolder:
-    """``recipe.toml``, ``metrics.jsonl``, ``samples.jsonl``, ``checkpoints/``, ``summary.json``, ``tensorboard/``.
+    """``recipe.toml``, ``metrics.jsonl``, ``samples.jsonl``, ``traces.jsonl``, ``checkpoints/``, ``summary.json``, ``tensorboard/``.
 
     Args:
         path: The folder. A new run needs one without an earlier run in it; a resumed one needs that run.
@@ -83,6 +83,14 @@ class RunFolder:
             UnavailableError: The disk is full; none of the rows is there.
         """
         self._logs["samples.jsonl"].append(rows)
+
+    def log_traces(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Appends completions that say something of interest.
+
+        Raises:
+            UnavailableError: The disk is full; none of the rows is there.
+        """
+        self._logs["traces.jsonl"].append(rows)
 
     def flush(self) -> dict[str, int]:
         """Brings all rows to the disk; returns the length of each file in bytes, for ``rewind``."""

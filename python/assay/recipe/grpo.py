@@ -9,6 +9,7 @@ import numpy as np
 
 from assay.learner.config import GrpoConfig
 from assay.recipe.advantages import groups_with_variance, train_sequences
+from assay.recipe.emergence import Watch
 from assay.recipe.flow import Flow
 from assay.recipe.measure import Timer, peak_memory_bytes
 from assay.recipe.progress import StageProgress
@@ -35,6 +36,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
     scorer, loss = context.scorer_of(stage), loss_config(stage)
     sampling = sampling_params(context.policy.tokenizer, stage.sampling)
     flow = Flow(context, stage, run, schedule=schedule_of(stage.pipeline), sampling=sampling, scorer=scorer)
+    watch = Watch(context, stage)
     with StageProgress(stage.name, stage.steps, done=run.step) as progress, closing(flow):
         while run.step < stage.steps:
             timer = Timer()
@@ -63,8 +65,7 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 **run.take_checkpoint_time(),
                 "peak_memory_bytes": float(peak_memory_bytes()),
             }
-            row = {"stage": stage.name, "kind": "grpo", "step": step, "time_s": context.seconds[stage.name]}
-            context.folder.log({**row, **metrics})
+            watch.log(sampled, metrics, step)
             advantages = np.array([np.mean(sequence.advantage) for sequence in sequences], dtype=np.float32)
             context.folder.log_samples(
                 sample_rows(batch, stage=stage.name, step=step, groups=stage.sample_groups, advantages=advantages)

@@ -15,16 +15,29 @@ from assay.recipe.collect import run_collect
 from assay.recipe.context import RunContext, load_problems
 from assay.recipe.dataset import load_data
 from assay.recipe.evaluate import run_eval
+from assay.recipe.export import run_export
 from assay.recipe.folder import RunFolder
 from assay.recipe.grpo import run_grpo
 from assay.recipe.hosts import Hosts
 from assay.recipe.model import build_policy
+from assay.recipe.preference import run_preference
 from assay.recipe.records import mark_done, read_record, resume_point
 from assay.recipe.rewards import check_scorer
-from assay.recipe.schema import AnyStage, CollectStage, EvalStage, GrpoStage, Recipe, SftStage
+from assay.recipe.schema import (
+    AnyStage,
+    CollectStage,
+    DistillStage,
+    EvalStage,
+    ExportStage,
+    GrpoStage,
+    PreferenceStage,
+    Recipe,
+    SftStage,
+)
 from assay.recipe.schema.references import data_references
 from assay.recipe.sft import run_sft
 from assay.recipe.start import restore_weights
+from assay.recipe.table import stage_table
 from assay.recipe.tokenizer import tokenizer_json
 from assay.recipe.toml import dump_recipe
 from assay.recipe.training import Interrupted
@@ -93,6 +106,14 @@ def _run_stage(context: RunContext, stage: AnyStage, checkpoint: Path | None) ->
             run_sft(context, stage, checkpoint)
         case GrpoStage():
             run_grpo(context, stage, checkpoint)
+        case DistillStage():
+            if stage.student is not None:
+                context.adopt(stage.student)
+            run_sft(context, stage, checkpoint)
+        case PreferenceStage():
+            run_preference(context, stage, checkpoint)
+        case ExportStage():
+            run_export(context, stage)
         case CollectStage():
             run_collect(context, stage)
         case EvalStage():
@@ -110,7 +131,7 @@ def _summary(context: RunContext) -> dict[str, Any]:
     rows = context.folder.read_metrics()
     stages: list[dict[str, Any]] = []
     for stage in context.recipe.stage:
-        own = [row for row in rows if row["stage"] == stage.name]
+        own = [row for row in rows if row["stage"] == stage.name and row["kind"] != "alarm"]
         if own:
             stages.append(
                 {
@@ -129,6 +150,10 @@ def _summary(context: RunContext) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "stages": stages,
     }
+    if alarms := [row for row in rows if row["kind"] == "alarm"]:
+        summary["alarms"] = [{key: row[key] for key in ("stage", "step", "alarm", "text")} for row in alarms]
+    if table := stage_table(rows):
+        summary["table"] = table
     if evals:
         summary["before"] = evals[0]
     if len(evals) > 1:

@@ -10,7 +10,7 @@ import numpy as np
 from assay._transformers import end_token_id
 from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
-from assay.recipe.context import encode
+from assay.recipe.encode import check_writable, encode
 from assay.recipe.order import derive_seed, order
 from assay.recipe.progress import StageProgress
 from assay.recipe.training import TrainingRun
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     from assay.data import Task
     from assay.recipe.context import RunContext
-    from assay.recipe.schema import SftStage
+    from assay.recipe.schema import SftOptions
+
+# Demonstrations that are looked at for characters the tokenizer cannot write.
+_CHECKED = 64
 
 
-def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> None:
+def run_sft(context: RunContext, stage: SftOptions, checkpoint: Path | None) -> None:
     """Trains on demonstrations, each shown once before any is shown twice.
 
     Raises:
@@ -33,6 +36,8 @@ def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> No
     tasks = context.problems[stage.name].train
     run = TrainingRun.start(context, stage, checkpoint)
     seed = derive_seed(context.recipe.seed, stage.name, "order")
+    first = [text for task in tasks[:_CHECKED] if isinstance(text := task.metadata.get(stage.completion_field), str)]
+    check_writable(context.policy.tokenizer, first, f"stage {stage.name!r}: {tasks[0].source}")
     with StageProgress(stage.name, stage.steps, done=run.step) as progress:
         while run.step < stage.steps:
             with context.timed(stage.name):
@@ -54,7 +59,7 @@ def run_sft(context: RunContext, stage: SftStage, checkpoint: Path | None) -> No
     context.generator.update_weights(context.weight_version, context.policy.named_tensors)
 
 
-def _demonstrations(context: RunContext, stage: SftStage, tasks: Sequence[Task]) -> list[TrainSequence]:
+def _demonstrations(context: RunContext, stage: SftOptions, tasks: Sequence[Task]) -> list[TrainSequence]:
     texts: list[str] = []
     for task in tasks:
         text = task.metadata.get(stage.completion_field)

@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING
 from assay.errors import InvalidInputError
 from assay.learner.checkpoint import newest_checkpoint
 from assay.learner.policy import Policy
-from assay.recipe.model import build_policy
-from assay.recipe.schema import Training
+from assay.recipe.model import build_model
+from assay.recipe.schema import DistillStage
+from assay.recipe.schema.references import trains_policy
 from assay.recipe.tokenizer import check_same_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assay.recipe.context import RunContext
-    from assay.recipe.schema import Stage
+    from assay.recipe.schema import Stage, Training
 
 
 def restore_weights(context: RunContext, done: Sequence[Stage]) -> None:
-    """Puts the policy where the last of the stages that are done left it.
+    """Puts the policy, and the student if there is one, where the last of the stages that are done left it.
 
     Raises:
         InvalidInputError: Its checkpoint is gone, or one of another model.
     """
+    students = [stage.student for stage in done if isinstance(stage, DistillStage) and stage.student is not None]
+    if students:
+        context.adopt(students[-1])
     for stage in reversed(done):
-        if isinstance(stage, Training):
+        if trains_policy(stage):
             _load(context, stage.name)
             context.generator.update_weights(context.weight_version, context.policy.named_tensors)
             return
@@ -40,7 +44,7 @@ def start_weights(context: RunContext, stage: Training) -> None:
     if stage.start == "previous":
         return
     if stage.start == "base":
-        fresh = build_policy(context.recipe)
+        fresh = build_model(context.recipe, context.model or context.recipe.model)
         context.policy.load_masters({name: master.detach() for name, master in fresh.masters.items()})
     else:
         _load(context, stage.start)

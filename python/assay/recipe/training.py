@@ -51,24 +51,21 @@ class TrainingRun:
     @classmethod
     def start(cls, context: RunContext, stage: Training, checkpoint: Path | None) -> TrainingRun:
         """Makes the learner, and goes on from ``checkpoint`` if there is one, else from the weights ``stage.start``."""
-        optimizer = OptimizerConfig(
-            lr=stage.lr,
-            betas=(stage.betas[0], stage.betas[1]),
-            weight_decay=stage.weight_decay,
-            warmup_steps=stage.warmup_steps,
-            schedule=stage.schedule,
-            final_ratio=stage.final_ratio,
-            total_steps=stage.steps,
-            max_grad_norm=stage.max_grad_norm,
-        )
         if checkpoint is None:
             start_weights(context, stage)
-        run = cls(stage, Learner(context.policy, optimizer))
+        run = cls.resume(stage, Learner(context.policy, optimizer_config(stage)), checkpoint)
         if checkpoint is not None:
-            progress = load_checkpoint(checkpoint, run.learner)
+            context.generator.update_weights(context.weight_version, context.policy.named_tensors)
+        return run
+
+    @classmethod
+    def resume(cls, stage: Training, learner: Learner, checkpoint: Path | None) -> TrainingRun:
+        """A stage at its first step, or where ``checkpoint`` left it."""
+        run = cls(stage, learner)
+        if checkpoint is not None:
+            progress = load_checkpoint(checkpoint, learner)
             run.step, run.position = progress["step"], progress["position"]
             run.ahead = list(progress.get("ahead", []))
-            context.generator.update_weights(context.weight_version, context.policy.named_tensors)
         return run
 
     def finish_step(self, context: RunContext) -> None:
@@ -99,3 +96,17 @@ class TrainingRun:
         save_checkpoint(root / f"step-{self.step:06d}", self.learner, progress)
         drop_old_checkpoints(root, self.stage.keep_checkpoints)
         self.checkpoint_seconds = time.perf_counter() - started
+
+
+def optimizer_config(stage: Training) -> OptimizerConfig:
+    """The stage's optimizer, as the learner takes it."""
+    return OptimizerConfig(
+        lr=stage.lr,
+        betas=(stage.betas[0], stage.betas[1]),
+        weight_decay=stage.weight_decay,
+        warmup_steps=stage.warmup_steps,
+        schedule=stage.schedule,
+        final_ratio=stage.final_ratio,
+        total_steps=stage.steps,
+        max_grad_norm=stage.max_grad_norm,
+    )

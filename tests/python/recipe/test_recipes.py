@@ -24,6 +24,31 @@ def test_every_shipped_recipe_parses_and_survives_a_round_trip(path: Path, tmp_p
     assert load_recipe(tmp_path / "again.toml") == recipe
 
 
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_parses_at_every_scale(path: Path, tmp_path: Path):
+    scales = [name for name in ("tiny", "small", "full") if f"[scale.{name}]" in path.read_text(encoding="utf-8")]
+    assert bool(scales) == path.stem.startswith(("r1", "distill"))
+    for scale in scales:
+        recipe = load_recipe(path, scale=scale)
+        (tmp_path / "again.toml").write_text(dump_recipe(recipe), encoding="utf-8")
+        assert load_recipe(tmp_path / "again.toml") == recipe
+        assert (recipe.runtime.device == "cpu") == (scale == "tiny")
+
+
+def test_the_six_students_and_both_orders_of_stages_are_there():
+    students = {path.stem for path in RECIPES if path.stem.startswith("distill")}
+    assert students == {
+        f"distill-{n}" for n in ("qwen-1.5b", "qwen-7b", "qwen-14b", "qwen-32b", "llama-8b", "llama-70b")
+    }
+
+    def order(name: str) -> list[str]:
+        stages = load_recipe(next(path for path in RECIPES if path.stem == name)).stage
+        return [stage.kind for stage in stages if stage.kind in ("sft", "grpo", "collect")]
+
+    assert order("r1") == ["sft", "grpo", "collect", "sft", "grpo"]
+    assert order("r1-sft-rl-rl-sft") == ["sft", "grpo", "grpo", "collect", "sft"]
+
+
 def test_overrides_reach_every_level(small_recipe: Path):
     recipe = load_recipe(
         small_recipe,

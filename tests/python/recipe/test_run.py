@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,25 +17,9 @@ from assay.recipe.folder import RunFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
-TIMES = ("time_s", "tokens_per_s", "timing_s/", "idle_s/", "peak_memory_bytes")
-
 
 def read(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def lasting(folder: Path) -> dict[str, object]:
-    """Everything a run leaves that does not measure time or memory, weights and optimizer byte for byte."""
-    rows = [
-        {key: value for key, value in row.items() if not key.startswith(TIMES)}
-        for row in read(folder / "metrics.jsonl")
-    ]
-    files = sorted(p for p in (folder / "checkpoints").rglob("*") if p.suffix == ".safetensors")
-    return {
-        "metrics": rows,
-        "samples": (folder / "samples.jsonl").read_text(),
-        **{str(path.relative_to(folder)): path.read_bytes() for path in files},
-    }
 
 
 def test_a_run_leaves_metrics_samples_checkpoints_and_a_summary(small_recipe: Path, tmp_path: Path):
@@ -68,7 +49,7 @@ def test_a_run_leaves_metrics_samples_checkpoints_and_a_summary(small_recipe: Pa
     assert load_recipe(tmp_path / "run" / "recipe.toml") == load_recipe(small_recipe)
 
 
-def test_the_seed_decides_everything(small_recipe: Path, tmp_path: Path):
+def test_the_seed_decides_everything(small_recipe: Path, tmp_path: Path, lasting):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run_recipe(
             load_recipe(small_recipe, [f"seed={seed}", "stage.sft.steps=2", "stage.grpo.steps=2"]), tmp_path / name
@@ -78,66 +59,15 @@ def test_the_seed_decides_everything(small_recipe: Path, tmp_path: Path):
     assert a != c
 
 
-KILLER = """
-    import os, random, signal, sys, time
-    from assay.recipe import load_recipe
-    from assay.recipe.run import run_recipe
-    recipe, whole, killed, seed = load_recipe(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-    rng = random.Random(seed)
-
-    def start(out, resume):
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                run_recipe(recipe, out, resume=resume)
-                status = 0
-            finally:
-                os._exit(status)
-        return child
-
-    began = time.monotonic()
-    _, status = os.waitpid(start(whole, False), 0)
-    assert status == 0, status
-    length = time.monotonic() - began
-    kills = 0
-    for attempt in range(200):
-        resume = os.path.exists(killed + "/recipe.toml")
-        child = start(killed, resume)
-        if kills < 6:
-            time.sleep(rng.uniform(0.02, length / 2))
-            os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        if status == 0:
-            break
-        assert os.WIFSIGNALED(status), status
-        kills += 1
-    assert status == 0
-    print(kills)
-"""
-
-
-def test_kill_9_at_any_moment_and_resume_is_the_uninterrupted_run_bit_for_bit(small_recipe: Path, tmp_path: Path):
-    script = tmp_path / "killer.py"
-    script.write_text(textwrap.dedent(KILLER))
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    seed = int.from_bytes(os.urandom(4), "big")
-    done = subprocess.run(
-        [sys.executable, script, small_recipe, whole, killed, str(seed)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, (seed, done.stderr[-2000:])
-    assert int(done.stdout) >= 1
-    assert lasting(killed) == lasting(whole), seed
+def test_kill_9_at_any_moment_and_resume_is_the_uninterrupted_run_bit_for_bit(small_recipe: Path, killed_run, lasting):
+    whole, killed = killed_run(small_recipe)
+    assert lasting(killed) == lasting(whole)
     assert not list(killed.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("stage", ["sft", "grpo"])
 def test_ctrl_c_checkpoints_writes_the_summary_and_can_be_resumed(
-    small_recipe: Path, tmp_path: Path, monkeypatch, stage: str
+    small_recipe: Path, tmp_path: Path, monkeypatch, stage: str, lasting
 ):
     from assay.recipe import training
 
@@ -162,7 +92,9 @@ def test_ctrl_c_checkpoints_writes_the_summary_and_can_be_resumed(
     assert ours[last] == theirs[last]
 
 
-def test_a_full_disk_is_one_line_and_leaves_no_half_written_row(small_recipe: Path, tmp_path: Path, monkeypatch):
+def test_a_full_disk_is_one_line_and_leaves_no_half_written_row(
+    small_recipe: Path, tmp_path: Path, monkeypatch, lasting
+):
     real, calls = os.pwrite, []
 
     def full(file: int, data: bytes, offset: int) -> int:

@@ -6,15 +6,18 @@ from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive,
 from assay.recipe.schema.cluster import ClusterConfig
 from assay.recipe.schema.collect import BalanceConfig, CollectStage, FilterConfig
 from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
+from assay.recipe.schema.distill import DistillStage
 from assay.recipe.schema.evaluate import EvalStage
+from assay.recipe.schema.export import ExportStage
 from assay.recipe.schema.generator import GeneratorConfig, LaunchConfig, LocalGeneration, SGLangGeneration, SyncConfig
 from assay.recipe.schema.grpo import GrpoStage
 from assay.recipe.schema.model import FolderModel, GgufModel, LoraConfig, ModelBase, ModelConfig, TinyModel
 from assay.recipe.schema.pipeline import Asynchronous, OneStepOff, PipelineConfig, Synchronous
+from assay.recipe.schema.preference import PreferenceStage
 from assay.recipe.schema.recipe import AnyStage, Recipe
 from assay.recipe.schema.runtime import RuntimeConfig
 from assay.recipe.schema.scorer import PreferenceReward, ScorerConfig
-from assay.recipe.schema.sft import SftStage
+from assay.recipe.schema.sft import SftOptions, SftStage
 from assay.recipe.schema.stage import Sampling, Stage, Training
 
 __all__ = [
@@ -26,7 +29,9 @@ __all__ = [
     "ClusterConfig",
     "CollectStage",
     "Count",
+    "DistillStage",
     "EvalStage",
+    "ExportStage",
     "FilterConfig",
     "FolderModel",
     "GeneratorConfig",
@@ -44,11 +49,13 @@ __all__ = [
     "PipelineConfig",
     "Positive",
     "PreferenceReward",
+    "PreferenceStage",
     "Recipe",
     "RuntimeConfig",
     "SGLangGeneration",
     "Sampling",
     "ScorerConfig",
+    "SftOptions",
     "SftStage",
     "Share",
     "Stage",

@@ -12,16 +12,22 @@ from assay.recipe.schema.base import Count, Name
 from assay.recipe.schema.cluster import ClusterConfig
 from assay.recipe.schema.collect import CollectStage
 from assay.recipe.schema.data import AnyData
+from assay.recipe.schema.distill import DistillStage
 from assay.recipe.schema.evaluate import EvalStage
+from assay.recipe.schema.export import ExportStage
 from assay.recipe.schema.generator import GeneratorConfig, LocalGeneration
 from assay.recipe.schema.grpo import GrpoStage
 from assay.recipe.schema.model import ModelConfig
+from assay.recipe.schema.preference import PreferenceStage
 from assay.recipe.schema.references import RESERVED, check_references
 from assay.recipe.schema.runtime import RuntimeConfig
 from assay.recipe.schema.scorer import ScorerConfig
 from assay.recipe.schema.sft import SftStage
 
-AnyStage = Annotated[SftStage | GrpoStage | CollectStage | EvalStage, Field(discriminator="kind")]
+AnyStage = Annotated[
+    SftStage | GrpoStage | CollectStage | PreferenceStage | DistillStage | EvalStage | ExportStage,
+    Field(discriminator="kind"),
+]
 
 
 class Recipe(StrictModel):

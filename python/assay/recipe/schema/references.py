@@ -9,6 +9,7 @@ from assay.recipe.schema.collect import CollectStage
 from assay.recipe.schema.data import AnyData, MixtureConfig, StageOutputConfig
 from assay.recipe.schema.evaluate import EvalStage
 from assay.recipe.schema.grpo import GrpoStage
+from assay.recipe.schema.preference import PreferenceStage
 from assay.recipe.schema.stage import Stage, Training
 
 if TYPE_CHECKING:
@@ -80,7 +81,14 @@ def data_references(data: AnyData | None) -> list[Reference]:
     return [Reference("data.stage", p.stage, "leaves a dataset") for p in parts if isinstance(p, StageOutputConfig)]
 
 
+def trains_policy(stage: Stage) -> bool:
+    """Whether a stage changes the weights of the model in training."""
+    return isinstance(stage, Training) and not isinstance(stage, PreferenceStage)
+
+
 def _good_for(stage: Stage) -> set[Wanted]:
     if isinstance(stage, CollectStage):
         return {"leaves a dataset"}
+    if isinstance(stage, PreferenceStage):
+        return {"trains a reward model"}
     return {"trains the model"} if isinstance(stage, Training) else set()

@@ -8,12 +8,17 @@ from assay.recipe.schema.base import Name, Positive
 from assay.recipe.schema.stage import Training
 
 
-class SftStage(Training):
-    """Supervised fine-tuning on demonstrations."""
+class SftOptions(Training):
+    """What every stage has that learns from demonstrations."""
 
-    kind: Literal["sft"]
-    name: Name = "sft"
     batch_size: Positive
     """Demonstrations per step."""
     completion_field: str = "completion"
     """The field of a row that holds the demonstration."""
+
+
+class SftStage(SftOptions):
+    """Supervised fine-tuning on demonstrations; the loss is on completions alone."""
+
+    kind: Literal["sft"]
+    name: Name = "sft"

@@ -1,0 +1,116 @@
+"""What is counted in completions, and when an alarm sounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.data import Task
+from assay.recipe.emergence import Alarms, aha_rows, count, emergence_metrics, held_out_alarm, repetition
+from assay.recipe.scoring import ScoredBatch
+from assay.rollout import Rollout
+from assay.scores import Scores
+
+AHA = "<think>3+2=6. Wait, wait. That's an aha moment: let me check, 3+2=5</think> <answer>5</answer>"
+
+
+def batch(texts: list[str], accuracy: list[float], group_size: int = 2) -> ScoredBatch:
+    ids = np.zeros(3, np.uint32)
+    rollouts = [
+        Rollout(i // group_size, i % group_size, ids, ids, np.zeros(3, np.float32), "stop", 0)
+        for i in range(len(texts))
+    ]
+    values = np.array(accuracy)
+    scores = Scores(values, {"accuracy": values}, ["scored"] * len(texts), [None] * len(texts), [None] * len(texts))
+    return ScoredBatch(rollouts, [Task("3+2=", "5", str(i), "here") for i in range(len(texts))], texts, scores)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "times"),
+    [
+        ("reflection", "Wait, however: hmm.", 3),
+        ("reflection", "waiter awaits", 0),
+        ("reflection", "等等, 不对", 2),
+        ("verification", "We double-check and verify it", 2),
+        ("verification", "验算一下", 1),
+        ("aha", "Wait, wait. Oh, I see", 2),
+        ("aha", "ahab", 0),
+    ],
+)
+def test_phrases_are_whole_words_and_the_longest_counts_once(kind: str, text: str, times: int):
+    assert count(kind, text) == times
+
+
+def test_metrics_of_a_batch():
+    texts = [AHA, "<answer>5</answer>", "<think>three 加 two</think><answer>5</answer>", "a b c d a b c d"]
+    metrics = emergence_metrics(batch(texts, [1.0, 1.0, 0.0, 0.0]))
+    assert metrics["emergence/length_mean"] == 3.0
+    assert metrics["emergence/aha_ratio"] == metrics["emergence/mixed_ratio"] == 0.25
+    assert metrics["emergence/reflecting_ratio"] == 0.25
+    assert metrics["emergence/think_answer_ratio"] == 0.5
+    assert metrics["emergence/guess_share"] == 0.5
+    assert metrics["emergence/duplicate_share"] == 0.0
+    assert metrics["emergence/repetition"] == pytest.approx(repetition(texts[3]) / 4)
+    assert metrics["emergence/easy/think_answer_ratio"] == metrics["emergence/hard/think_answer_ratio"] == 0.5
+    assert "emergence/medium/reflection" not in metrics
+
+
+def test_candidates_for_an_aha_come_with_their_trace_right_ones_first():
+    rows = aha_rows(batch(["wait, no", AHA, "x", AHA], [0.0, 1.0, 1.0, 0.0]), stage="rl", step=3)
+    assert [(row["group_id"], row["index"], row["correct"]) for row in rows] == [
+        (0, 1, True),
+        (0, 0, False),
+        (1, 1, False),
+    ]
+    assert rows[0]["completion"] == AHA
+    assert rows[0]["phrase"] == "Wait, wait"
+
+
+def step(**changes: float) -> dict[str, float]:
+    names = {
+        "reward": "reward/mean",
+        "length": "completion/length_mean",
+        "accuracy": "accuracy",
+        "duplicates": "emergence/duplicate_share",
+        "guesses": "emergence/guess_share",
+    }
+    plain = {"reward": 0.5, "length": 20.0, "accuracy": 0.5, "duplicates": 0.1, "guesses": 0.1}
+    return {names[key]: value for key, value in {**plain, **changes}.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        ("duplicates", {"duplicates": 0.6}),
+        ("guesses", {"guesses": 0.9}),
+        ("length", {"length": 100.0}),
+        ("reward", {"reward": 0.8, "accuracy": 0.3}),
+    ],
+)
+def test_an_alarm_sounds_once_until_its_sign_is_gone(name: str, odd: dict[str, float]):
+    alarms = Alarms(window=3)
+    begun: list[str] = []
+    for row in [*[step()] * 4, *[step(**odd)] * 4, *[step()] * 4, *[step(**odd)] * 4]:
+        begun += [alarm["alarm"] for alarm in alarms.look(row)]
+    assert begun == [name, name]
+
+
+@pytest.mark.parametrize("odd", [{"reward": 0.9, "accuracy": 0.9}, {"accuracy": 0.2, "reward": 0.2}, {"length": 40.0}])
+def test_progress_and_plain_failure_are_no_alarms(odd: dict[str, float]):
+    alarms = Alarms(window=3)
+    assert not [alarm for row in [*[step()] * 4, *[step(**odd)] * 6] for alarm in alarms.look(row)]
+    assert not Alarms().look({"reward/mean": None, "completion/length_mean": 2.0})
+
+
+def evaluation(reward: float | None, accuracy: float, error: float = 0.02) -> dict[str, Any]:
+    return {"eval/reward_mean": reward, "eval/accuracy": accuracy, "eval/accuracy_se": error}
+
+
+def test_held_out_accuracy_that_falls_while_the_reward_rises_is_an_alarm():
+    alarm = held_out_alarm(evaluation(0.5, 0.8), evaluation(0.9, 0.6))
+    assert alarm is not None
+    assert alarm["alarm"] == "held_out"
+    for after in (evaluation(0.9, 0.78), evaluation(0.4, 0.6), evaluation(0.9, 0.9), evaluation(None, 0.1)):
+        assert held_out_alarm(evaluation(0.5, 0.8), after) is None
