@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assay.plan import Assumptions, Hardware, Layout, ModelShape, Simulated, StagePlan, Workload
-    from assay.recipe.schema import Recipe
+    from assay.recipe.schema import ModelConfig, Recipe
 
 PROMPT_TOKENS = 200.0
 MEAN_SHARE = 0.4
@@ -87,7 +87,11 @@ def run(request: Request) -> bool:
 
 
 def make(request: Request) -> Planned:
-    """The plan of every stage that computes."""
+    """The plan of every stage that computes.
+
+    Raises:
+        InvalidInputError: no recipe, hardware or model to plan for; the message says which option gives it.
+    """
     from assay.plan import Layout, parse_hardware, plan_stage
     from assay.plan.rehearse import rehearse
     from assay.recipe import load_recipe
@@ -102,7 +106,6 @@ def make(request: Request) -> Planned:
     hardware = parse_hardware(request.hardware)
     if request.price is not None:
         hardware = replace(hardware, price=request.price)
-    shape = _shape(recipe, request.model)
     assumptions = _assumptions(recipe, request.assume)
     layout = Layout(
         schedule=request.schedule,
@@ -111,7 +114,7 @@ def make(request: Request) -> Planned:
         offload=request.offload,
     )
     workloads = _workloads(recipe, request)
-    stages = [plan_stage(shape, hardware, assumptions, work, layout) for work in workloads]
+    stages = [plan_stage(shape, hardware, assumptions, work, layout) for work, shape in workloads]
     simulated: dict[str, dict[str, Simulated]] = {}
     if request.simulate:
         simulated = {
@@ -121,10 +124,10 @@ def make(request: Request) -> Planned:
                     shape, hardware, assumptions, work, layout, staleness=request.staleness, seed=request.seed
                 ).items()
             }
-            for work in workloads
+            for work, shape in workloads
             if work.kind == "rl"
         }
-    return Planned(recipe, shape, hardware, assumptions, layout, stages, simulated, measured)
+    return Planned(recipe, workloads[0][1], hardware, assumptions, layout, stages, simulated, measured)
 
 
 def to_json(planned: Planned) -> dict[str, Any]:
@@ -208,13 +211,10 @@ def _total(stages: Sequence[StagePlan]) -> dict[str, float | None]:
     }
 
 
-def _shape(recipe: Recipe, name: str | None) -> ModelShape:
+def _shape(model: ModelConfig) -> ModelShape:
     from assay.plan import ModelShape, find_shape
     from assay.recipe.schema import FolderModel, TinyModel
 
-    model = recipe.model
-    if name is not None:
-        return find_shape(name)
     if isinstance(model, TinyModel):
         return ModelShape(
             name="tiny",
@@ -223,7 +223,7 @@ def _shape(recipe: Recipe, name: str | None) -> ModelShape:
             heads=model.heads,
             key_value_heads=model.key_value_heads,
             head_dim=model.hidden_size // model.heads,
-            vocabulary=len(model.alphabet or "0123456789+-*/=,;.: abcdefghijklmnopqrstuvwxyz") + 8,
+            vocabulary=len(model.alphabet or "0123456789+-*/=,;.: abcdefghijklmnopqrstuvwxyz") + len(model.words) + 8,
             feed_forward=model.feed_forward_size,
             tied=True,
         )
@@ -259,12 +259,22 @@ def _assumptions(recipe: Recipe, changes: Sequence[str]) -> Assumptions:
     return assumed
 
 
-def _workloads(recipe: Recipe, request: Request) -> list[Workload]:
+def _workloads(recipe: Recipe, request: Request) -> list[tuple[Workload, ModelShape]]:
+    """Every stage that computes, with the model that does: the recipe's, a teacher of its own, or a student from there on."""
+    from assay.plan import find_shape
+
     stages: list[Any] = list(recipe.stage)
     samplings = [stage.sampling for stage in stages if hasattr(stage, "sampling")]
     longest = max((int(sampling.max_new_tokens) for sampling in samplings), default=FALLBACK_TOKENS)
-    made = [_workload(recipe, stage, request, longest) for stage in stages]
-    found = [work for work in made if work is not None]
+    found: list[tuple[Workload, ModelShape]] = []
+    shape = find_shape(request.model) if request.model is not None else _shape(recipe.model)
+    for stage in stages:
+        if (student := getattr(stage, "student", None)) is not None:
+            shape = _shape(student)
+        teacher = getattr(stage, "model", None)
+        work = _workload(recipe, stage, request, longest)
+        if work is not None:
+            found.append((work, shape if teacher is None else _shape(teacher)))
     if not found:
         raise InvalidInputError(f"recipe {recipe.name!r}: no stage computes anything; there is nothing to plan")
     return found
@@ -301,10 +311,16 @@ def _workload(recipe: Recipe, stage: Any, request: Request, longest: int) -> Wor
             **common,
         )
     if hasattr(stage, "batch_size"):
-        return Workload(kind="train", steps=stage.steps, prompts=stage.batch_size, **common)
+        # A pair of a reward model is two sequences.
+        sequences = stage.batch_size * (2 if hasattr(stage, "chosen_field") else 1)
+        return Workload(kind="train", steps=stage.steps, prompts=sequences, **common)
     if sampling is not None:
         data = stage.data or recipe.data
-        problems = getattr(stage, "problems", 0) or getattr(data, "held_out", 0) or FALLBACK_PROBLEMS
+        # An evaluation takes held-out problems, a collection training problems.
+        if hasattr(stage, "prompts"):
+            problems = stage.prompts or getattr(data, "limit", 0) or getattr(data, "size", 0) or FALLBACK_PROBLEMS
+        else:
+            problems = stage.problems or getattr(data, "held_out", 0) or FALLBACK_PROBLEMS
         return Workload(kind="generate", steps=1, prompts=problems, group=getattr(stage, "samples", 1), **common)
     return None
 
@@ -348,6 +364,9 @@ def _print(planned: Planned) -> None:
         _print_measured(planned)
     say("")
     say("assumed: " + ", ".join(f"{name}={value}" for name, value in asdict(planned.assumptions).items()))
+    say(
+        f"assumed where the recipe does not say: {FALLBACK_PROBLEMS} problems; lengths as --help of --response-length says"
+    )
     if hardware.price is None:
         say("no price is known for this hardware: give one with --price")
 

@@ -100,15 +100,15 @@ def alarm_table(runs: Sequence[Run]) -> list[Row]:
     table: list[Row] = []
     for run in runs:
         for row in run.alarms:
-            known = {"stage", "kind", "step", "alarm", "name", "message", "reason", "time_s"}
+            known = {"stage", "kind", "step", "alarm", "text", "time_s"}
             figures = {key: value for key in row if key not in known and (value := number(row[key])) is not None}
             table.append(
                 {
                     "run": run.name,
                     "stage": str(row.get("stage", "?")),
                     "step": number(row.get("step")),
-                    "alarm": str(row.get("alarm") or row.get("name") or "alarm"),
-                    "message": str(row.get("message") or row.get("reason") or ""),
+                    "alarm": str(row.get("alarm") or "alarm"),
+                    "message": str(row.get("text") or ""),
                     "figures": figures,
                 }
             )

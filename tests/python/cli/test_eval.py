@@ -102,6 +102,30 @@ def test_a_killed_evaluation_keeps_every_finished_sample(rows: Rows, model: Path
     assert json.loads(done.stdout)["tasks"]["many"]["eval/samples"] == 1200
 
 
+def test_ctrl_c_keeps_what_is_finished(
+    assay: Assay, sums: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assay.evaluate import sampling
+
+    judge, calls = sampling.judge, 0
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return judge(*arguments)
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(sampling, "judge", interrupted)
+        done = assay(*options(model, sums, out))
+    assert done.code == 130
+    assert f"{out} keeps every finished sample; go on with --resume" in done.err
+    assert len(lines(out)) == 4
+    assert assay(*options(model, sums, out), "--resume", "--json").json["tasks"]["sums"]["eval/samples"] == 6
+
+
 def test_rescore(assay: Assay, sums: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     measured = assay(*options(model, sums, out), "--json").json["tasks"]

@@ -82,7 +82,7 @@ def test_alarms_are_told_and_are_no_step(make_run: MakeRun, made: SimpleNamespac
         "kind": "alarm",
         "step": 7,
         "alarm": "length explosion",
-        "message": "twice as long",
+        "text": "twice as long",
         "ratio": 2.1,
     }
     made.write(folder / "metrics.jsonl", [*made.metrics(20), alarm])
