@@ -83,3 +83,20 @@ def test_references_to_stages_are_checked_when_the_recipe_is_read(small_recipe: 
     with pytest.raises(InvalidSpecError, match=message) as caught:
         load_recipe(small_recipe, [override])
     assert "\n" not in str(caught.value)
+
+
+def test_a_reward_for_tags_that_nothing_shows_is_refused(small_recipe: Path):
+    text = small_recipe.read_text()
+    sft, rest = text.index("[[stage]]"), text.index('[[stage]]\nkind = "eval"')
+    small_recipe.write_text(text[:sft] + text[rest:])
+    with pytest.raises(
+        InvalidSpecError, match=r"stage 'grpo': its reward has 'tags' but its template .*no <think> tag"
+    ):
+        load_recipe(small_recipe)
+    for override in (
+        'data.template={kind="r1"}',
+        'data.template={kind="text", text="{prompt} Write <think>."}',
+        'data.template={prefill="<think>"}',
+        'stage.grpo.scorer={component=[{kind="accuracy"}, {kind="format", weight=0.0}]}',
+    ):
+        assert load_recipe(small_recipe, [override])

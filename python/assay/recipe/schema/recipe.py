@@ -23,6 +23,7 @@ from assay.recipe.schema.references import RESERVED, check_references
 from assay.recipe.schema.runtime import RuntimeConfig
 from assay.recipe.schema.scorer import ScorerConfig
 from assay.recipe.schema.sft import SftStage
+from assay.recipe.schema.tags import check_tags
 
 AnyStage = Annotated[
     SftStage | GrpoStage | CollectStage | PreferenceStage | DistillStage | EvalStage | ExportStage,
@@ -72,4 +73,5 @@ class Recipe(StrictModel):
     @model_validator(mode="after")
     def _references(self) -> Recipe:
         check_references(self.data, self.scorer, self.stage)
+        check_tags(self.data, self.scorer, self.stage)
         return self
