@@ -1,0 +1,146 @@
+"""One scoring thread of the reward server under load: how much, how fast, how large, and what happens beyond its limit.
+
+python benches/python/load.py [--seconds 3] [--soak 600]
+
+Every result is checked by the load generator; a wrong one stops the benchmark. The server and the generator share the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from common import table
+from server import peer_rate
+from verify import completions
+
+COMMAND = [sys.executable, "-m", "assay.cli"]
+KINDS = ("short", "long-text", "long-tokens")
+BATCHES = (1, 64, 256, 1024)
+
+
+@contextmanager
+def server(*options: str) -> Iterator[tuple[str, int]]:
+    """`assay serve` with one scoring thread: its address and process id."""
+    command = [*COMMAND, "serve", "--bind", "127.0.0.1:0", "--threads", "1", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        try:
+            yield address, process.pid
+        finally:
+            process.terminate()
+
+
+def load(address: str, *options: object) -> dict[str, Any]:
+    """What `assay load` found. A wrong result stops the benchmark."""
+    command = [*COMMAND, "load", address, *map(str, options), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def milliseconds(report: dict[str, Any]) -> list[str]:
+    latency = report["latency_ms"]
+    return [f"{latency[name]:.2f}" for name in ("p50", "p99", "p999")]
+
+
+def throughput(address: str, pid: int, seconds: float) -> str:
+    """Closed loop for the rate, then an open loop at half of it for the times."""
+    rows: list[list[str]] = []
+    for kind in KINDS:
+        for batch in BATCHES:
+            common = ("--kind", kind, "--batch", batch, "--pid", pid, "--seconds", seconds)
+            full = load(address, *common, "--concurrency", 4 if batch == 1024 else 8, "--connections", 2)
+            rate = max(full["answered"] / full["seconds"] / 2, 1.0)
+            half = load(address, *common, "--rate", f"{rate:.3f}", "--concurrency", 4096, "--connections", 2)
+            core = full["server"]["items_per_core_second"]
+            rows.append([kind, f"{batch:,}", f"{full['items_per_second']:,.0f}", f"{core:,.0f}", *milliseconds(half)])
+    return table(
+        "Reward server, one scoring thread, accuracy + format: rate in a closed loop; times in an open loop at half the rate",
+        ["items", "batch", "items/s", "items per CPU s of the server", "p50 ms", "p99 ms", "p99.9 ms"],
+        rows,
+    )
+
+
+def beside_python(address: str, pid: int, seconds: float) -> str:
+    """The same machine, the same minute: a Python grpcio server that calls math-verify."""
+    texts, references, expected = completions(1024)
+    peer = peer_rate(texts, references, expected)
+    ours = load(address, "--batch", 256, "--pid", pid, "--seconds", seconds)["server"]["items_per_core_second"]
+    rows = [
+        ["assay, requests of 256 one-line items", f"{ours:,.0f}", f"{ours / peer:,.0f}x"],
+        ["Python grpcio + math-verify, the same size", f"{peer:,.0f}", "1x"],
+    ]
+    return table("Items per second of one core", ["", "items per CPU s", ""], rows)
+
+
+def connections() -> str:
+    """Memory of idle-ish connections, on a server that has done nothing else."""
+    rows: list[list[str]] = []
+    for count in (1, 1000):
+        with server() as (address, pid):
+            # A hundred requests over one connection first, so that what every server needs is there already.
+            load(address, "--requests", 100, "--batch", 1)
+            options = ("--connections", count, "--requests", 2 * count, "--batch", 1, "--pid", pid, "--seconds", 60)
+            found = load(address, *options)["server"]
+            grown = found["rss_mib_most"] - found["rss_mib_before"]
+            rows.append([f"{count:,}", f"{found['rss_mib_most']:.1f}", f"{grown * 1024 / count:.1f}"])
+    return table("Memory by connections, each with a request", ["connections", "MiB at most", "KiB each"], rows)
+
+
+def overload(seconds: float) -> str:
+    """Twice the rate that the server can do."""
+    with server() as (address, pid):
+        peak = load(address, "--batch", 256, "--concurrency", 16, "--seconds", seconds, "--connections", 2)
+        rate = 2 * peak["answered"] / peak["seconds"]
+        options = ("--rate", f"{rate:.1f}", "--concurrency", 100_000, "--connections", 4, "--timeout", 5)
+        over = load(address, "--batch", 256, "--seconds", 2 * seconds, "--allow-shed", "--pid", pid, *options)
+    share = over["items_per_second"] / peak["items_per_second"]
+    rows = [
+        ["closed loop, the peak", f"{peak['items_per_second']:,.0f}", "", *milliseconds(peak), "0"],
+        [
+            f"open loop at twice the peak, {rate:,.0f} requests/s",
+            f"{over['items_per_second']:,.0f}",
+            f"{share:.0%}",
+            *milliseconds(over),
+            f"{over['shed'] / over['requests']:.0%}",
+        ],
+    ]
+    header = ["", "right items/s", "of the peak", "p50 ms", "p99 ms", "p99.9 ms", "turned away"]
+    return table("Overload, one-line items in requests of 256", header, rows)
+
+
+def soak(seconds: float) -> str:
+    """Memory over time under a steady load of mixed sizes."""
+    rows: list[list[str]] = []
+    with server() as (address, pid):
+        found = load(address, "--batch", 64, "--kind", "long-text", "--rate", 20, "--seconds", seconds, "--pid", pid)
+        series = found["series"]
+        for share in (0.05, 0.25, 0.5, 0.75, 1.0):
+            moment = series[min(len(series) - 1, int(share * len(series)))]
+            rows.append([f"{moment['seconds']:.0f}", f"{moment['rss_mib']:.1f}", f"{moment['p99_ms']:.1f}"])
+    title = f"Soak: {found['items']:,} items of 4,096 tokens in {found['seconds']:.0f} s, none wrong"
+    return table(title, ["second", "memory in MiB", "p99 ms of that second"], rows)
+
+
+def run(seconds: float = 3.0) -> list[str]:
+    """The tables of this file."""
+    with server() as (address, pid):
+        load(address, "--requests", 50)
+        tables = [throughput(address, pid, seconds), beside_python(address, pid, seconds)]
+    return [*tables, connections(), overload(seconds)]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement")
+    parser.add_argument("--soak", type=float, default=0.0, help="only the soak, of this many seconds")
+    arguments = parser.parse_args()
+    for text in [soak(arguments.soak)] if arguments.soak else run(arguments.seconds):
+        print(text, flush=True)
