@@ -92,8 +92,8 @@ class Flow:
             UnavailableError: A generator or a reward server is gone.
         """
         count = self._stage.prompts_per_step
-        self._begin(min(1 + self._schedule.ahead, steps_left) * count)
         started = time.perf_counter()
+        self._begin(min(1 + self._schedule.ahead, steps_left) * count)
         with self._state:
             self._waiting = True
             self._state.notify_all()

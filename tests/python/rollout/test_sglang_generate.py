@@ -233,6 +233,25 @@ def test_a_slow_consumer_holds_the_servers_back(fake_server):
     assert len(server.requests) == 200
 
 
+def test_several_iterations_share_what_the_servers_take(fake_server, fake_module):
+    server = fake_server(token_delay_s=0.001)
+    with SGLangGenerator(server.url, max_in_flight=3) as generator:
+        found = {}
+
+        def ask(number):
+            found[number] = run(generator, PROMPTS)
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for groups in found.values():
+            assert_exact(groups, fake_module)
+        assert len(found) == 4
+    assert server.most_running <= 3
+
+
 def test_leaving_early_calls_everything_off(fake_server):
     server = fake_server(token_delay_s=0.02)
     generator = SGLangGenerator(server.url)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from assay.errors import AssayError, InvalidInputError, UnavailableError
+from assay.rollout.process.messages import Request, Start
 from assay.rollout.process.weights import SharedWeights, layout_of, memory_folder
-from assay.rollout.process.worker import Request, Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

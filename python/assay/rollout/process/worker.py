@@ -10,9 +10,7 @@ import shutil
 import sys
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -25,31 +23,7 @@ from assay.rollout.process.weights import SharedWeights, layout_of
 if TYPE_CHECKING:
     from torch import nn
 
-    from assay.rollout.types import SamplingParams, TokenIds
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a worker is made of: a folder with ``config.json`` and ``weights``, and how to run them."""
-
-    folder: Path
-    dtype: str
-    attention: str
-    device: str
-    token_budget: int
-    threads: int
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One call of ``generate``."""
-
-    number: int
-    prompts: list[TokenIds]
-    group_size: int
-    sampling: SamplingParams
-    seed: int
-    first_group_id: int
+    from assay.rollout.process.messages import Request, Start
 
 
 class _Worker:

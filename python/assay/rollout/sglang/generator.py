@@ -117,6 +117,8 @@ class SGLangGenerator:
             ),
             sync or SyncOptions(),
         )
+        # Iterations of several threads share it: each has a limit of its own for what it begins.
+        self._slots = threading.BoundedSemaphore(max_in_flight * len(self._fleet.routes))
 
     @property
     def weight_version(self) -> int:
@@ -269,16 +271,16 @@ class SGLangGenerator:
             if len(sample.token_ids) >= run.sampling.max_new_tokens:
                 sample.finish = "length"
                 return
-            ordinal = self._fleet.enter()
             before = len(sample.token_ids)
-            with self._fleet.route(group.route) as route:
-                group.route = route
-                try:
-                    self._ask(run, route, sample, ordinal)
-                except UnavailableError as error:
-                    failure = error
-                else:
-                    failure = None
+            if not self._take_slot(run):
+                return
+            try:
+                ordinal = self._fleet.enter()
+                with self._fleet.route(group.route) as route:
+                    group.route = route
+                    failure = self._ask(run, route, sample, ordinal)
+            finally:
+                self._slots.release()
             if sample.finish is not None or len(sample.token_ids) > before:
                 fruitless = 0
                 continue
@@ -295,8 +297,15 @@ class SGLangGenerator:
                 self._fleet.recover(route, run.cut)
             run.cut.wait(min(_BACKOFF_S * 2 ** (fruitless - 1), _LONGEST_BACKOFF_S))
 
-    def _ask(self, run: _Run, route: Route, sample: Sample, ordinal: int) -> None:
-        """Sends one request for the rest of a sample and appends what comes back."""
+    def _take_slot(self, run: _Run) -> bool:
+        """Waits for room at the servers; whether there is any before the run is cut short."""
+        while not run.cut.is_set():
+            if self._slots.acquire(timeout=_POLL_S):
+                return True
+        return False
+
+    def _ask(self, run: _Run, route: Route, sample: Sample, ordinal: int) -> UnavailableError | None:
+        """Sends one request for the rest of a sample and appends what comes back; returns what went wrong."""
         # Routers that read a conversation's key out of the id drop a last `_t` and `_r` with digits: all completions of
         # a prompt go where its prefix is cached. The id also must not begin like another one, since SGLang aborts by
         # prefix; hence the fixed width.
@@ -312,16 +321,20 @@ class SGLangGenerator:
             run.flying[rid] = route
         try:
             if run.cut.is_set():
-                return
+                return None
             body = route.client.generate(request, headers={"X-SMG-Routing-Key": key})
-        except UnavailableError:
+        except UnavailableError as error:
             # It may still be running there: nobody would read it, and it would take the place of its successor.
             _abort(route, rid)
-            raise
+            return error
         finally:
             with run.lock:
                 del run.flying[rid]
-        sample.extend(read_answer(body, route.client.url), partial(self._fleet.version_of, since=ordinal))
+        try:
+            sample.extend(read_answer(body, route.client.url), partial(self._fleet.version_of, since=ordinal))
+        except UnavailableError as error:
+            return error
+        return None
 
     def _cut(self, run: _Run) -> None:
         run.cut.set()
