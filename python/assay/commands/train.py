@@ -86,6 +86,8 @@ def train(  # noqa: PLR0913 - each is an option of the command
     except KeyboardInterrupt:
         sys.stderr.write(f"assay: {folder} is checkpointed; go on with --resume\n")
         raise
+    if not summary:  # one of several processes, and not the one that runs the recipe
+        return
     if as_json:
         emit_json({"run": str(folder), **summary})
         return

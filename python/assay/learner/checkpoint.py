@@ -1,7 +1,7 @@
 """Checkpoints that are complete or not there at all.
 
-A checkpoint is a folder: ``model/`` (a Hugging Face folder with the float32 weights), ``optimizer.safetensors`` and
-``state.json``. It is written beside its final name, flushed to the disk file by file, and then renamed; a crash at any
+A checkpoint is a folder: ``model/`` (a Hugging Face folder with the float32 weights), the tensors of the optimizer (see
+``assay.learner.state``) and ``state.json``. It is written beside its final name, flushed to the disk file by file, and then renamed; a crash at any
 moment leaves the previous checkpoint as the newest one.
 """
 
@@ -15,20 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from assay.errors import InvalidInputError, UnavailableError
+from assay.learner.state import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from torch import Tensor
-
     from assay.learner.step import Learner
 
 _PARTIAL = ".partial"
-_MODEL, _OPTIMIZER, _STATE = "model", "optimizer.safetensors", "state.json"
+_STATE = "state.json"
 
 
 @contextmanager
@@ -72,8 +70,8 @@ def save_checkpoint(path: Path, learner: Learner, progress: dict[str, Any]) -> N
         UnavailableError: The disk is full or refuses to be written; an earlier checkpoint is untouched.
     """
     with atomic_folder(path) as folder:
-        learner.policy.export(folder / _MODEL)
-        save_file(_optimizer_tensors(learner), folder / _OPTIMIZER)
+        learner.policy.export(folder / MODEL)
+        learner.save_state(folder)
         state = {
             "steps_done": learner.steps_done,
             "torch_rng": torch.get_rng_state().numpy().tobytes().hex(),
@@ -94,37 +92,15 @@ def read_progress(path: Path) -> dict[str, Any]:
 def load_checkpoint(path: Path, learner: Learner) -> dict[str, Any]:
     """Puts weights, optimizer state, step count and torch's random state back; returns ``progress``.
 
+    Whole and sharded checkpoints are read by any number of processes.
+
     Raises:
         InvalidInputError: The folder is not a checkpoint, or one of another model.
     """
     state = _read_state(path)
-    load_weights(path, learner)
-    tensors = load_file(path / _OPTIMIZER)
-    for name, master in learner.policy.masters.items():
-        keys = {key.split("/", 1)[0]: key for key in tensors if key.split("/", 1)[1] == name}
-        if keys:
-            learner.optimizer.state[master] = {
-                kind: tensors[key] if kind == "step" else tensors[key].to(master.device) for kind, key in keys.items()
-            }
-    learner.steps_done = int(state["steps_done"])
+    learner.load_state(path, int(state["steps_done"]))
     torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
     return state["progress"]
-
-
-def load_weights(path: Path, learner: Learner) -> None:
-    """Puts only the weights of a checkpoint into the learner's policy.
-
-    Raises:
-        InvalidInputError: The folder is not a checkpoint, or one of another model.
-    """
-    try:
-        # Through transformers, which knows how each model's saved names map to its own.
-        model = type(learner.policy.model).from_pretrained(path / _MODEL, dtype=torch.float32, local_files_only=True)
-    except (OSError, ValueError, SafetensorError) as error:
-        msg = f"{path / _MODEL}: cannot be loaded ({error}); resume from another checkpoint"
-        raise InvalidInputError(msg) from error
-    tensors = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    learner.policy.load_masters(tensors)
 
 
 def newest_checkpoint(root: Path) -> Path | None:
@@ -144,14 +120,6 @@ def drop_old_checkpoints(root: Path, keep: int) -> None:
         doomed = path.with_name(path.name + _PARTIAL)
         path.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
-
-
-def _optimizer_tensors(learner: Learner) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for name, master in learner.policy.masters.items():
-        for kind, value in learner.optimizer.state.get(master, {}).items():
-            tensors[f"{kind}/{name}"] = value.detach().cpu().contiguous()
-    return tensors
 
 
 def _read_state(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from assay.learner.logprobs import token_logprobs
 from assay.learner.lora import LoraOptions, add_adapters, merged_state
 from assay.learner.packed import can_pack, hidden_of_packed_sequences
 from assay.learner.router import balancing_loss, has_router
+from assay.learner.state import load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,13 +78,19 @@ class Policy:
         model: A transformers causal language model with float32 weights.
         tokenizer: Its tokenizer.
         options: How it computes.
+        plain_head: Whether logits are the product of hidden states and the output embedding; found out if not told.
 
     Raises:
         InvalidInputError: A layout that is not exact for this model, or adapters that it cannot have.
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: PolicyOptions | None = None
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        options: PolicyOptions | None = None,
+        *,
+        plain_head: bool | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -105,7 +112,8 @@ class Policy:
                 self.masters[name] = parameter
             if options.compute_dtype == "bfloat16":
                 self._lower(name, parameter)
-        self._head = _plain_head(model)
+        told = cast("nn.Linear", model.get_output_embeddings()) if plain_head else None
+        self._head = _plain_head(model) if plain_head is None else told
         self.layout: Layout = _layout(model, options)
         if self.layout == "packed":
             model.set_attn_implementation(PACKED_ATTENTION)
@@ -134,6 +142,11 @@ class Policy:
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.device
+
+    @property
+    def plain_head(self) -> bool:
+        """Whether logits are the product of hidden states and the output embedding."""
+        return self._head is not None
 
     def logprobs(
         self,
@@ -218,6 +231,14 @@ class Policy:
             with torch.no_grad():
                 master.copy_(tensors[name])
         self.publish()
+
+    def load_checkpoint(self, path: Path) -> None:
+        """Sets the master weights to those of a checkpoint, whole or sharded.
+
+        Raises:
+            InvalidInputError: The folder is not a checkpoint, or one of another model.
+        """
+        load_weights(path, self)
 
     def export(self, path: Path | str) -> None:
         """Writes a Hugging Face folder (config, float32 safetensors, tokenizer) that ``AutoModelForCausalLM`` loads."""

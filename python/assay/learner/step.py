@@ -13,9 +13,11 @@ from assay.learner.loss import token_weights, top_entropy_threshold
 from assay.learner.objective import Anchor, Pass, Sums, TokenData, anchor, is_stale, objective, token_data
 from assay.learner.optimizer import OptimizerConfig, learning_rate, make_optimizer
 from assay.learner.ranks import Alone
+from assay.learner.state import load_state, save_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -54,6 +56,23 @@ class Learner:
         self.optimizer_config = optimizer
         self.optimizer = make_optimizer(policy.masters.values(), optimizer)
         self.steps_done = 0
+
+    def set_reference(self, reference: Policy | None) -> None:
+        """Exchanges the frozen policy of the KL term."""
+        self.reference = reference
+
+    def save_state(self, folder: Path) -> None:
+        """Writes what a checkpoint holds beside ``model/``: moments, and adapters unmerged."""
+        save_whole(folder, self)
+
+    def load_state(self, path: Path, steps_done: int) -> None:
+        """Puts weights and moments of a checkpoint back.
+
+        Raises:
+            InvalidInputError: The folder is not a checkpoint, or one of another model.
+        """
+        load_state(path, self)
+        self.steps_done = steps_done
 
     def grpo_step(
         self, sequences: Sequence[TrainSequence], config: GrpoConfig, *, weight_version: int | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import assay
 from assay.data import Splits, Task, render
 from assay.errors import InvalidInputError
+from assay.learner.step import Learner
 from assay.recipe.dataset import load_data
 from assay.recipe.encode import encode
 from assay.recipe.generation import open_generator
@@ -23,12 +24,14 @@ from assay.recipe.tokenizer import tokenizer_json
 from assay.rollout import LocalGenerator
 
 if TYPE_CHECKING:
-    from collections.abc import Generator as Yields
     from collections.abc import Sequence
+    from collections.abc import Generator as Yields
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from assay.learner.controller import Controller
+    from assay.learner.optimizer import OptimizerConfig
     from assay.learner.policy import Policy
     from assay.recipe.folder import RunFolder
     from assay.recipe.interrupt import Interrupt
@@ -51,6 +54,7 @@ class RunContext:
         interrupt: Whether Ctrl-C was pressed.
         reward_servers: Where rules are scored if the recipe does not say; ``None`` is in this process.
         model: The student, once there is one; until then the recipe's model is in training.
+        controller: Leads the other processes, if several train.
         weight_version: How often the weights have changed since the run began.
         seconds: Wall time of the stages so far, by name, earlier attempts included.
         cpu_seconds: Process CPU time, likewise.
@@ -64,6 +68,7 @@ class RunContext:
     interrupt: Interrupt
     reward_servers: str | None = None
     model: ModelConfig | None = None
+    controller: Controller | None = None
     weight_version: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     cpu_seconds: dict[str, float] = field(default_factory=dict[str, float])
@@ -101,11 +106,18 @@ class RunContext:
         """
         self.generator.close()
         self.model = model
-        self.policy = build_model(self.recipe, model)
+        whole = build_model(self.recipe, model)
+        self.policy = whole if self.controller is None else self.controller.take(whole)
         own = self.recipe.model_copy(update={"model": model})
         self.generator = open_generator(own, self.policy, self.folder.path)
         # Rules read the student's tokens from now on.
         self._scorers.clear()
+
+    def learner(self, optimizer: OptimizerConfig) -> Learner:
+        """Makes the learner of a stage, over all processes."""
+        if self.controller is None:
+            return Learner(self.policy, optimizer)
+        return self.controller.learner(self.policy, optimizer)
 
     def generator_for(self, policy: Policy) -> Generator:
         """Samples from a model other than the one in training."""

@@ -70,5 +70,5 @@ class Reference:
         model, device = self._context.recipe.model, self._context.recipe.runtime.device
         options = PolicyOptions(compute_dtype=model.compute_dtype, layout=model.layout)
         # The old one goes first: two references need not fit into memory.
-        run.learner.reference = None
-        run.learner.reference = Policy.load(self._path(step), options, device=device)
+        run.learner.set_reference(None)
+        run.learner.set_reference(Policy.load(self._path(step), options, device=device))

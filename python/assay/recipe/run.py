@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from assay._transformers import hide_progress_bars
 from assay.errors import UnavailableError
+from assay.learner.ranks import under_torchrun
+from assay.learner.step import Learner
 from assay.recipe.board import Board
 from assay.recipe.collect import run_collect
 from assay.recipe.context import RunContext, load_problems
@@ -42,6 +44,9 @@ from assay.recipe.tokenizer import tokenizer_json
 from assay.recipe.toml import dump_recipe
 from assay.recipe.training import Interrupted
 
+if TYPE_CHECKING:
+    from assay.learner.controller import Controller
+
 
 def run_recipe(
     recipe: Recipe, out: Path | str | None = None, *, resume: bool = False, hosts: Hosts | None = None
@@ -56,7 +61,7 @@ def run_recipe(
         hosts: What stands outside this process, on a cluster.
 
     Returns:
-        The summary, as ``summary.json`` holds it.
+        The summary, as ``summary.json`` holds it; under torchrun an empty one on every rank but 0, which runs the recipe.
 
     Raises:
         InvalidSpecError: The reward spec is not valid.
@@ -68,18 +73,37 @@ def run_recipe(
     hide_progress_bars()
     if recipe.runtime.threads:
         torch.set_num_threads(recipe.runtime.threads)
+    if not under_torchrun():
+        return _run(recipe, out, hosts, resume=resume, controller=None)
+    from assay.learner.controller import join
+
+    controller = join(recipe.runtime.device)
+    if controller is None:
+        return {}
+    with closing(controller):
+        return _run(recipe, out, hosts, resume=resume, controller=controller)
+
+
+def _run(
+    recipe: Recipe, out: Path | str | None, hosts: Hosts, *, resume: bool, controller: Controller | None
+) -> dict[str, Any]:
     # Whatever may be wrong with the recipe comes out here, before there is a run folder.
     for config in (recipe.scorer, *(stage.scorer for stage in recipe.stage)):
         if config is not None:
             check_scorer(config)
     problems, policy = load_problems(recipe), build_policy(recipe)
+    make_learner: Any = Learner
+    if controller is not None:
+        policy, make_learner = controller.take(policy)
     path = Path(out or Path("runs") / recipe.name)
     board = Board(path) if recipe.tensorboard else None
     folder = RunFolder(path, dump_recipe(recipe), resume=resume, board=board)
     with hosts.interrupt as interrupt, closing(folder):
         rewards = hosts.rewards(tokenizer_json(policy.tokenizer, folder.path / "tokenizer"))
         with closing(hosts.generator(recipe, policy, folder.path)) as generator:
-            context = RunContext(recipe, folder, policy, generator, problems, interrupt, reward_servers=rewards)
+            context = RunContext(
+                recipe, folder, policy, generator, problems, interrupt, reward_servers=rewards, make_learner=make_learner
+            )
             start, checkpoint = resume_point(context) if resume else (0, None)
             restore_weights(context, recipe.stage[:start])
             try:

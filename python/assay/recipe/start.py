@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from transformers import AutoTokenizer
+
 from assay.errors import InvalidInputError
 from assay.learner.checkpoint import newest_checkpoint
-from assay.learner.policy import Policy
 from assay.recipe.model import build_model
 from assay.recipe.schema import DistillStage
 from assay.recipe.schema.references import trains_policy
@@ -59,6 +60,6 @@ def _load(context: RunContext, name: str) -> None:
         raise InvalidInputError(
             f"{context.folder.checkpoints(name)}: the checkpoint of stage {name!r} is gone; run that stage again"
         )
-    saved = Policy.load(checkpoint / "model")
-    check_same_tokenizer(saved.tokenizer, context.policy.tokenizer, checkpoint / "model")
-    context.policy.load_masters({key: master.detach() for key, master in saved.masters.items()})
+    folder = checkpoint / "model"
+    check_same_tokenizer(AutoTokenizer.from_pretrained(folder, local_files_only=True), context.policy.tokenizer, folder)
+    context.policy.load_checkpoint(checkpoint)

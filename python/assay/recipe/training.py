@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from assay.learner.checkpoint import drop_old_checkpoints, load_checkpoint, save_checkpoint
 from assay.learner.optimizer import OptimizerConfig
-from assay.learner.step import Learner
 from assay.recipe.records import progress_of
 from assay.recipe.start import start_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from assay.learner.step import Learner
     from assay.recipe.context import RunContext
     from assay.recipe.schema import Training
 
@@ -53,7 +53,7 @@ class TrainingRun:
         """Makes the learner, and goes on from ``checkpoint`` if there is one, else from the weights ``stage.start``."""
         if checkpoint is None:
             start_weights(context, stage)
-        run = cls.resume(stage, Learner(context.policy, optimizer_config(stage)), checkpoint)
+        run = cls.resume(stage, context.learner(optimizer_config(stage)), checkpoint)
         if checkpoint is not None:
             context.generator.update_weights(context.weight_version, context.policy.named_tensors)
         return run
