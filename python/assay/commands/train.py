@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # What a run writes. Nothing else in a folder is ever removed.
-RUN_FILES = ("recipe.toml", "metrics.jsonl", "samples.jsonl", "traces.jsonl", "summary.json")
+RUN_FILES = ("recipe.toml", "metrics.jsonl", "samples.jsonl", "traces.jsonl", "summary.json", "wandb-run.json")
 RUN_FOLDERS = (
     "checkpoints",
     "stages",
@@ -23,6 +23,7 @@ RUN_FOLDERS = (
     "models",
     "export",
     "tensorboard",
+    "wandb",
     "tokenizer",
     "model",
     "report",

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from assay._transformers import PACKED_ATTENTION
 from assay.errors import InvalidInputError
+from assay.learner.flops import Arithmetic
 from assay.learner.forward import (
     can_share_prompts,
     hidden_of_full_sequences,
@@ -115,6 +116,7 @@ class Policy:
         told = cast("nn.Linear", model.get_output_embeddings()) if plain_head else None
         self._head = _plain_head(model) if plain_head is None else told
         self.layout: Layout = _layout(model, options)
+        self.arithmetic = Arithmetic(model)
         if self.layout == "packed":
             model.set_attn_implementation(PACKED_ATTENTION)
         self._body: Any = model.base_model

@@ -97,7 +97,7 @@ class Learner:
             ``loss``, ``grad_norm``, ``lr``, ``entropy`` (nats per token), ``kl`` (to the reference, per token),
             ``clip_ratio/low``, ``clip_ratio/high`` (shares of tokens), ``sampling/*`` (sampler against learner: ``kl_k1``,
             ``kl_k3``, ``ratio_max``, ``logprob_diff_max``, ``share_beyond``, ``correction_mean``, ``corrected_away``),
-            ``train/tokens``, ``train/sequences``, ``train/micro_batches``, ``train/updates``, ``train/stale_sequences``,
+            ``train/tokens``, ``train/flops`` (forward and backward of all processes), ``train/sequences``, ``train/micro_batches``, ``train/updates``, ``train/stale_sequences``,
             ``timing_s/pack``, ``timing_s/old_logprobs``.
 
         Raises:
@@ -283,6 +283,8 @@ class Learner:
         if self.reference is not None and config.kl_coefficient:
             with torch.no_grad():
                 reference = self.reference.logprobs(sequences, micro.blocks, temperature=config.temperature).logprobs
+        shared = self.policy.layout == "shared"
+        sums.add(flops=self.policy.arithmetic.of(sequences, micro.blocks, shared=shared))
         done = Pass(found.logprobs, found.entropies, reference, threshold, mini.tokens)
         loss = objective(done, micro.anchor, micro.tokens, config, sums)
         if found.router_loss is not None:
@@ -367,6 +369,7 @@ def _grpo_metrics(totals: dict[str, float], maxima: dict[str, float], config: Gr
         "clip_ratio/low": totals.get("low", 0.0) / tokens,
         "clip_ratio/high": totals.get("high", 0.0) / tokens,
         "train/tokens": totals.get("tokens", 0.0) / config.inner_epochs,
+        "train/flops": totals.get("flops", 0.0),
     }
     if known:
         found |= {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from assay.recipe.board import Board
+    from assay.recipe.track import Tracker
 
 _LOGS = ("metrics.jsonl", "samples.jsonl", "traces.jsonl")
 
@@ -21,11 +21,12 @@ _LOGS = ("metrics.jsonl", "samples.jsonl", "traces.jsonl")
 class RunFolder:
     """``recipe.toml``, ``metrics.jsonl``, ``samples.jsonl``, ``traces.jsonl``, ``checkpoints/``, ``summary.json``, ``tensorboard/``.
 
+    Rows of metrics go to ``trackers`` as well.
+
     Args:
         path: The folder. A new run needs one without an earlier run in it; a resumed one needs that run.
         recipe_text: The resolved recipe.
         resume: Go on with the run in the folder.
-        board: Where metrics go as well.
 
     Raises:
         InvalidInputError: There is a run where none should be, or none, or one of another recipe, or another process
@@ -33,9 +34,9 @@ class RunFolder:
         UnavailableError: The folder cannot be written.
     """
 
-    def __init__(self, path: Path, recipe_text: str, *, resume: bool, board: Board | None = None) -> None:
+    def __init__(self, path: Path, recipe_text: str, *, resume: bool) -> None:
         self.path = path
-        self._board = board
+        self.trackers: list[Tracker] = []
         recipe = path / "recipe.toml"
         if not resume and _holds_a_run(path):
             raise InvalidInputError(
@@ -73,8 +74,8 @@ class RunFolder:
             UnavailableError: The disk is full; the row is not there at all.
         """
         self._logs["metrics.jsonl"].append([row])
-        if self._board is not None:
-            self._board.log(row)
+        for tracker in self.trackers:
+            tracker.log(row)
 
     def log_samples(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Appends completions.
@@ -119,8 +120,8 @@ class RunFolder:
         """Closes the files."""
         for log in self._logs.values():
             log.close()
-        if self._board is not None:
-            self._board.close()
+        for tracker in self.trackers:
+            tracker.close()
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from assay.learner.config import GrpoConfig
 from assay.recipe.advantages import groups_with_variance, train_sequences
 from assay.recipe.emergence import Watch
 from assay.recipe.flow import Flow
-from assay.recipe.measure import Timer, peak_memory_bytes
+from assay.recipe.measure import Timer, memory_metrics, utilisation
 from assay.recipe.progress import StageProgress
 from assay.recipe.reference import Reference
 from assay.recipe.sampling import sampling_params
@@ -63,7 +63,8 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 **timer.metrics(),
                 **flowed,
                 **run.take_checkpoint_time(),
-                "peak_memory_bytes": float(peak_memory_bytes()),
+                **utilisation(learned, timer.seconds("train"), context.policy, context.recipe.runtime),
+                **memory_metrics(context.policy.device),
             }
             watch.log(sampled, metrics, step)
             advantages = np.array([np.mean(sequence.advantage) for sequence in sequences], dtype=np.float32)

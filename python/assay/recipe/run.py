@@ -12,7 +12,6 @@ from assay._transformers import hide_progress_bars
 from assay.errors import UnavailableError
 from assay.learner.ranks import under_torchrun
 from assay.learner.step import Learner
-from assay.recipe.board import Board
 from assay.recipe.collect import run_collect
 from assay.recipe.context import RunContext, load_problems
 from assay.recipe.dataset import load_data
@@ -42,6 +41,7 @@ from assay.recipe.start import restore_weights
 from assay.recipe.table import stage_table
 from assay.recipe.tokenizer import tokenizer_json
 from assay.recipe.toml import dump_recipe
+from assay.recipe.track import open_trackers
 from assay.recipe.training import Interrupted
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def _run(
     if controller is not None:
         policy, make_learner = controller.take(policy)
     path = Path(out or Path("runs") / recipe.name)
-    board = Board(path) if recipe.tensorboard else None
-    folder = RunFolder(path, dump_recipe(recipe), resume=resume, board=board)
+    folder = RunFolder(path, dump_recipe(recipe), resume=resume)
     with hosts.interrupt as interrupt, closing(folder):
+        folder.trackers += open_trackers(recipe.track, path, recipe.model_dump(mode="json"))
         rewards = hosts.rewards(tokenizer_json(policy.tokenizer, folder.path / "tokenizer"))
         with closing(hosts.generator(recipe, policy, folder.path)) as generator:
             context = RunContext(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -52,8 +52,8 @@ class Recipe(StrictModel):
     """How many processes of each kind there are with ``assay train --on``."""
     runtime: RuntimeConfig = RuntimeConfig()
     """The machine."""
-    tensorboard: bool = False
-    """Also write TensorBoard event files (extra ``track``)."""
+    track: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default=[])
+    """Where metrics go beside ``metrics.jsonl`` (extra ``track``)."""
     stage: Annotated[list[AnyStage], Field(min_length=1)]
     """The stages, in order; each starts from the weights of the one before unless its ``start`` says otherwise."""
 
