@@ -61,7 +61,8 @@ def train(  # noqa: PLR0913 - each is an option of the command
     """Train a model as a recipe says.
 
     The run folder holds the resolved recipe, metrics, samples and checkpoints. A run can be killed at any moment and
-    continued with --resume. Ctrl-C finishes the step in hand, checkpoints it and exits with 130.
+    continued with --resume. Ctrl-C finishes the step in hand, checkpoints it and exits with 130. Under torchrun the model
+    is sharded over its processes.
     """
     from assay.errors import InvalidInputError
     from assay.recipe import load_recipe
@@ -70,10 +71,13 @@ def train(  # noqa: PLR0913 - each is an option of the command
         raise InvalidInputError("--resume goes on with the run that --overwrite removes; give one of them")
     checked = load_recipe(recipe, tuple(override or ()), scale=scale)
     need("torch", "transformers", extra="train")
+    from assay.learner.ranks import restarted
     from assay.recipe import run_recipe
 
     quiet_libraries()
     folder = out or Path("runs") / checked.name
+    if restarted():  # a process died: go on with what there is, whatever this command began with
+        resume, overwrite = (folder / "recipe.toml").is_file(), False
     if overwrite:
         _remove_run(folder)
     try:

@@ -14,6 +14,11 @@ def under_torchrun() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "TORCHELASTIC_RUN_ID" in os.environ
 
 
+def restarted() -> bool:
+    """Whether torchrun started this process anew after another one died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
 class Ranks(Protocol):
     """The processes that train one model together. Every method is called by all of them, in the same order."""
 

@@ -6,6 +6,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Self
 
+from assay.learner.ranks import under_torchrun
+
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
@@ -34,6 +36,7 @@ class Interrupt:
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType] - it is what signal() returned
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if self.requested:
+        # torchrun passes on what the terminal has sent already, so there the second signal says nothing new.
+        if self.requested and not under_torchrun():
             raise KeyboardInterrupt
         self.requested = True

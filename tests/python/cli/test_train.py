@@ -132,6 +132,17 @@ def test_an_interrupted_run_says_how_to_go_on(
     ]
 
 
+def test_a_process_that_torchrun_started_anew_goes_on(
+    assay: Assay, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    run, fewer = tmp_path / "run", ["--set", "stage.grpo.steps=1"]
+    assert assay("train", recipe, "--out", run, *fewer).code == 0  # died before there was anything to go on from
+    before = (run / "metrics.jsonl").read_bytes()
+    assert assay("train", recipe, "--out", run, "--overwrite", *fewer).code == 0
+    assert (run / "metrics.jsonl").read_bytes().startswith(before.splitlines()[0])
+
+
 def test_overwrite_removes_a_run_and_nothing_else(assay: Assay, recipe: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     (folder / "checkpoints").mkdir(parents=True)

@@ -190,3 +190,16 @@ def test_layouts_and_adapters_that_cannot_be_are_errors():
         policy_of("llama", lora=LoraOptions(targets=("nonsense",)))
     tiny = GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=1, n_head=4, n_positions=64))
     assert Policy(tiny, tiny_tokenizer()).layout in {"shared", "packed"}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # raised by the tracing itself
+def test_a_compiled_body_gives_the_same_step(make_sequences, monkeypatch: pytest.MonkeyPatch):
+    """Traced and run as it is traced: code generation is torch's own, and needs a C++ compiler."""
+    sequences = make_sequences([5, 3], group_size=4)
+    plain, compile_body = Learner(policy_of("llama"), OPTIMIZER), torch.compile
+    monkeypatch.setattr(torch, "compile", lambda body, **options: compile_body(body, backend="eager", **options))
+    traced = Learner(policy_of("llama", compiled=True), OPTIMIZER)
+    for _ in range(2):
+        expected, found = (learner.grpo_step(sequences, CONFIG) for learner in (plain, traced))
+        assert found["loss"] == pytest.approx(expected["loss"], abs=1e-6)
+        assert found["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-4)

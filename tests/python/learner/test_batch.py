@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.learner.batch import TrainSequence, plan_micro_batches
+from assay.learner.batch import TrainSequence, plan_micro_batches, split_groups
 
 
 def sequences_of(groups: list[tuple[int, list[int]]]) -> list[TrainSequence]:
@@ -59,3 +59,21 @@ def test_a_group_of_like_lengths_stays_together():
     (blocks,) = plan_micro_batches(sequences, range(6), token_budget=10_000, layout="shared")
     # Splitting the second group would cost its prompt of 50 tokens again, which is more than the padding.
     assert [sorted(block.rows) for block in blocks] == [[0, 1, 2], [3, 4, 5]]
+
+
+@given(GROUPS, st.integers(1, 200))
+def test_packed_batches_hold_every_row_once_and_no_padding(groups, token_budget: int):
+    sequences = sequences_of(groups)
+    batches = plan_micro_batches(sequences, range(len(sequences)), token_budget=token_budget, layout="packed")
+    rows = [[row for block in blocks for row in block.rows] for blocks in batches]
+    assert sorted(row for batch in rows for row in batch) == list(range(len(sequences)))
+    for batch in rows:
+        used = sum(len(sequences[row].prompt_ids) + len(sequences[row].token_ids) for row in batch)
+        assert used <= token_budget or len(batch) == 1
+
+
+def test_mini_batches_keep_groups_whole():
+    sequences = sequences_of([(1, [1, 1]), (1, [1]), (1, [1, 1, 1])])
+    assert split_groups(sequences, 2) == [[0, 1], [2, 3, 4, 5]]
+    assert split_groups(sequences, 1) == [[0, 1, 2, 3, 4, 5]]
+    assert [row for part in split_groups(sequences, 5) for row in part] == [0, 1, 2, 3, 4, 5]
