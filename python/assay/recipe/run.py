@@ -102,7 +102,14 @@ def _run(
         rewards = hosts.rewards(tokenizer_json(policy.tokenizer, folder.path / "tokenizer"))
         with closing(hosts.generator(recipe, policy, folder.path)) as generator:
             context = RunContext(
-                recipe, folder, policy, generator, problems, interrupt, reward_servers=rewards, make_learner=make_learner
+                recipe,
+                folder,
+                policy,
+                generator,
+                problems,
+                interrupt,
+                reward_servers=rewards,
+                make_learner=make_learner,
             )
             start, checkpoint = resume_point(context) if resume else (0, None)
             restore_weights(context, recipe.stage[:start])
