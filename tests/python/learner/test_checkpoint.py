@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from assay.errors import InvalidInputError, UnavailableError
-from assay.learner import checkpoint
+from assay.learner import state
 from assay.learner.checkpoint import (
     atomic_folder,
     drop_old_checkpoints,
@@ -78,7 +78,7 @@ def test_a_failed_write_leaves_the_earlier_checkpoint_and_nothing_else(tmp_path,
     def full(*_args: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(state, "save_file", full)
     with pytest.raises(UnavailableError, match=r"step-000002: cannot be written \(No space left on device\)"):
         save_checkpoint(tmp_path / "step-000002", learner, {})
     assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
