@@ -17,8 +17,8 @@ from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.state_dict_loader import load as load_distributed
 from torch.distributed.checkpoint.state_dict_saver import save as save_distributed
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, distribute_tensor
-from transformers import AutoModelForCausalLM
 
 from assay.errors import InvalidInputError
 
@@ -39,8 +39,9 @@ _WEIGHT = "weight"
 def save_whole(folder: Path, learner: Learner) -> None:
     """Writes what ``model/`` does not hold: the optimizer's moments, and adapters unmerged."""
     save_file(_moments(learner), folder / _OPTIMIZER)
-    if learner.policy.options.lora is not None:
-        save_file({name: master.detach().cpu() for name, master in learner.policy.masters.items()}, folder / _ADAPTER)
+    masters = learner.policy.masters
+    if any("lora_" in name for name in masters):
+        save_file({name: master.detach().cpu() for name, master in masters.items()}, folder / _ADAPTER)
 
 
 def save_shards(folder: Path, learner: Learner) -> None:
@@ -77,7 +78,10 @@ def load_weights(path: Path, policy: Policy) -> None:
             tensors = load_file(path / _ADAPTER)
         else:
             # Through transformers, which knows how each model's saved names map to its own.
-            model = AutoModelForCausalLM.from_pretrained(path / MODEL, dtype=torch.float32, local_files_only=True)
+            kind = type(policy.model)
+            if issubclass(kind, FSDPModule):  # sharding puts a class of its own before the model's
+                kind = kind.__bases__[1]
+            model = kind.from_pretrained(path / MODEL, dtype=torch.float32, local_files_only=True)
             tensors = {name: parameter.detach() for name, parameter in model.named_parameters()}
     except (OSError, ValueError, SafetensorError) as error:
         msg = f"{path / MODEL}: cannot be loaded ({error}); resume from another checkpoint"

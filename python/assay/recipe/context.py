@@ -24,8 +24,8 @@ from assay.recipe.tokenizer import tokenizer_json
 from assay.rollout import LocalGenerator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from collections.abc import Generator as Yields
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray

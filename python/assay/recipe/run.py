@@ -11,7 +11,6 @@ import torch
 from assay._transformers import hide_progress_bars
 from assay.errors import UnavailableError
 from assay.learner.ranks import under_torchrun
-from assay.learner.step import Learner
 from assay.recipe.collect import run_collect
 from assay.recipe.context import RunContext, load_problems
 from assay.recipe.dataset import load_data
@@ -92,9 +91,8 @@ def _run(
         if config is not None:
             check_scorer(config)
     problems, policy = load_problems(recipe), build_policy(recipe)
-    make_learner: Any = Learner
     if controller is not None:
-        policy, make_learner = controller.take(policy)
+        policy = controller.take(policy)
     path = Path(out or Path("runs") / recipe.name)
     folder = RunFolder(path, dump_recipe(recipe), resume=resume)
     with hosts.interrupt as interrupt, closing(folder):
@@ -109,7 +107,7 @@ def _run(
                 problems,
                 interrupt,
                 reward_servers=rewards,
-                make_learner=make_learner,
+                controller=controller,
             )
             start, checkpoint = resume_point(context) if resume else (0, None)
             restore_weights(context, recipe.stage[:start])
