@@ -40,10 +40,31 @@ def scores(native: _native.Scores) -> Scores:
     )
 
 
-def check_prompts(prompts: Sequence[Any] | None, completions: Sequence[Completion]) -> None:
+def check_prompts(prompts: Sequence[Any] | None, completions: Sequence[Any]) -> None:
     """Raises `InvalidInputError` unless there is one prompt for each completion, or none at all."""
     if prompts is not None and len(prompts) != len(completions):
         raise InvalidInputError(f"prompts has {len(prompts)} entries for {len(completions)} completions")
+
+
+def prompt_texts(prompts: Sequence[Any] | None) -> list[str | None] | None:
+    """The prompts as reward models see them.
+
+    Text stays as it is; chat messages become `role: content` paragraphs, and one message alone its content.
+    """
+    return None if prompts is None else [_prompt_text(prompt, index) for index, prompt in enumerate(prompts)]
+
+
+def _prompt_text(prompt: object, index: int) -> str | None:
+    if prompt is None or isinstance(prompt, str):
+        return prompt
+    if isinstance(prompt, list | tuple):
+        messages = [message for message in cast("Sequence[object]", prompt) if isinstance(message, Mapping)]
+        lines = [cast("Mapping[str, object]", message) for message in messages]
+        if lines and all(isinstance(line.get("content"), str) for line in lines):
+            if len(lines) == 1:
+                return str(lines[0]["content"])
+            return "\n\n".join(f"{line.get('role', 'user')}: {line['content']}" for line in lines)
+    raise InvalidInputError(f"prompts[{index}] is neither text, None nor a list of chat messages with text content")
 
 
 def tokenizer_json(tokenizer: object) -> bytes:

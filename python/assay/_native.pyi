@@ -75,10 +75,22 @@ class Scores:
 
 @final
 class Scorer:
-    def __new__(cls, spec_json: str, tokenizer_json: bytes | None = None, threads: int | None = None) -> Scorer: ...
-    def score(self, completions: list[str], references: list[str | None]) -> Scores: ...
+    def __new__(
+        cls,
+        spec_json: str,
+        tokenizer_json: bytes | None = None,
+        threads: int | None = None,
+        outside_json: str | None = None,
+    ) -> Scorer: ...
+    def score(
+        self, completions: list[str], references: list[str | None], prompts: list[str | None] | None = None
+    ) -> Scores: ...
     def score_tokens(
-        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: list[str | None]
+        self,
+        token_ids: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        references: list[str | None],
+        prompts: list[str | None] | None = None,
     ) -> Scores: ...
 
 @final
@@ -88,20 +100,40 @@ class Call:
 
 @final
 class RemoteScorer:
-    def __new__(cls, target: str, spec_json: str, tokenizer_json: bytes | None, timeout: float) -> RemoteScorer: ...
-    def score(self, completions: list[str], references: list[str | None]) -> Scores: ...
-    def score_tokens(
-        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: list[str | None]
+    def __new__(
+        cls,
+        target: str,
+        spec_json: str,
+        tokenizer_json: bytes | None,
+        timeout: float,
+        options: dict[str, bytes],
+    ) -> RemoteScorer: ...
+    def score(
+        self, completions: list[str], references: list[str | None], prompts: list[str | None] | None = None
     ) -> Scores: ...
-    def start(self, completions: list[str], references: list[str | None], done: Callable[[], object]) -> Call: ...
+    def score_tokens(
+        self,
+        token_ids: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        references: list[str | None],
+        prompts: list[str | None] | None = None,
+    ) -> Scores: ...
+    def start(
+        self,
+        completions: list[str],
+        references: list[str | None],
+        done: Callable[[], object],
+        prompts: list[str | None] | None = None,
+    ) -> Call: ...
     def start_tokens(
         self,
         token_ids: NDArray[np.uint32],
         offsets: NDArray[np.int64],
         references: list[str | None],
         done: Callable[[], object],
+        prompts: list[str | None] | None = None,
     ) -> Call: ...
-    def server_info(self) -> tuple[str, list[str], int, int, list[tuple[str, str]], int]: ...
+    def server_info(self) -> tuple[str, list[str], int, int, list[tuple[str, str]], int, list[list[str]]]: ...
     def close(self) -> None: ...
 
 def serve(
@@ -114,6 +146,8 @@ def serve(
     tokenizers: Sequence[str | PathLike[str]] = ...,
     metrics: str | None = None,
     otlp: str | None = None,
+    plugins: Sequence[str] = ...,
+    plugin_python: str | PathLike[str] | None = None,
 ) -> None: ...
 def load(options: str, moment: Callable[[str], object]) -> tuple[bool, bool, str, str]: ...
 def group_advantages(

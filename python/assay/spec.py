@@ -250,6 +250,11 @@ class RewardSpec:
         return "\n".join(lines) + "\n"
 
 
+def asks_outside(spec_json: str) -> bool:
+    """Whether a canonical spec has a component that the core cannot compute, and that may look at prompts."""
+    return any(component["kind"] in {RewardModel.kind, Plugin.kind} for component in json.loads(spec_json)["component"])
+
+
 SpecLike: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | RewardSpec
 """What every function that takes a spec accepts."""
 

@@ -1,9 +1,9 @@
 """Which part of the package may import which.
 
-    errors, verdicts, scores, spec, batch  <-  rewards, client, data, rollout, learner
+    errors, verdicts, scores, spec, batch  <-  rewards, client, data, plugin, rollout, learner
       <-  integrations, evaluate, recipe, report, plan  <-  cli, commands
 
-The five in the middle do not import each other, and scoring, the client and the data never import torch.
+The six in the middle do not import each other, and scoring, the client and the data never import torch.
 """
 
 import ast
@@ -16,12 +16,12 @@ import assay
 PACKAGE = Path(assay.__file__).parent
 LAYERS = [
     {"_native", "_files", "_inputs", "_transformers", "errors", "verdicts", "scores", "spec", "batch"},
-    {"rewards", "client", "data", "rollout", "learner"},
+    {"rewards", "client", "data", "plugin", "rollout", "learner"},
     {"integrations", "evaluate", "recipe", "report", "plan"},
     {"cli", "commands"},
 ]
 LAYER = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-NO_TORCH = {"_inputs", "errors", "verdicts", "scores", "spec", "batch", "rewards", "client", "data"}
+NO_TORCH = {"_inputs", "errors", "verdicts", "scores", "spec", "batch", "rewards", "client", "data", "plugin"}
 FILES = sorted(
     path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE
 )

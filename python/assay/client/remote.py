@@ -5,16 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from assay import _native
-from assay._inputs import Completion, FastTokenizer, check_prompts, optional_texts, scores, texts, tokenizer_json
+from assay._inputs import (
+    Completion,
+    FastTokenizer,
+    check_prompts,
+    optional_texts,
+    prompt_texts,
+    scores,
+    texts,
+    tokenizer_json,
+)
+from assay.client.options import Connection
+from assay.client.stream import astream, stream
 from assay.errors import InvalidInputError
-from assay.spec import RewardSpec, SpecLike, canonical_json
+from assay.spec import RewardSpec, SpecLike, asks_outside, canonical_json
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +44,8 @@ class ServerInfo:
         max_items: most items of one request.
         tokenizers: SHA-256 of each `tokenizer.json` that token ids may belong to, and the name it is loaded under.
         threads: threads that score.
+        reward_models: endpoints that a `reward_model` component may name.
+        plugins: functions that a `plugin` component may name.
     """
 
     version: str
@@ -41,14 +54,26 @@ class ServerInfo:
     max_items: int
     tokenizers: Mapping[str, str]
     threads: int
+    reward_models: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
 
 
-def connect(
+def connect(  # noqa: PLR0913 - one parameter an option
     target: str | Sequence[str],
     spec: SpecLike,
     *,
     tokenizer: str | os.PathLike[str] | FastTokenizer | None = None,
     timeout: float = 60.0,
+    tls: bool = False,
+    ca: str | os.PathLike[str] | None = None,
+    certificate: str | os.PathLike[str] | None = None,
+    key: str | os.PathLike[str] | None = None,
+    server_name: str | None = None,
+    token: str | None = None,
+    token_file: str | os.PathLike[str] | None = None,
+    tenant: str | None = None,
+    channels: int = 2,
+    balance: Literal["round_robin", "least_outstanding"] = "round_robin",
 ) -> RemoteScorer:
     """Scores on the reward server at `target`; the result has the interface of `assay.Scorer` and scores alike.
 
@@ -56,16 +81,39 @@ def connect(
 
     Args:
         target: `HOST:PORT`, a list of them, or a gRPC target as in `dns:///rewards:50051` or
-            `ipv4:10.0.0.1:50051,10.0.0.2:50051`. All addresses of a name are used, and requests take turns among them.
+            `ipv4:10.0.0.1:50051,10.0.0.2:50051`. All addresses of a name are used, and looked up again every 30 s.
         spec: whatever `assay.Scorer` takes.
         tokenizer: the tokenizer that token ids belong to, as `assay.Scorer` takes it.
         timeout: seconds that each call may take, all its requests together; positive.
+        tls: speak TLS; any of the next four says so too.
+        ca: PEM file of the authorities that servers' certificates lead to; by default those of this machine.
+        certificate: PEM file of this client's certificate, for servers that want one.
+        key: PEM file of its private key.
+        server_name: the name in the servers' certificates; by default the host of the target.
+        token: bearer token; by default the environment variable ASSAY_TOKEN, where it is set. It is pickled with the scorer;
+            `token_file` and the variable are read anew in each process.
+        token_file: a file that holds it.
+        tenant: who the work is for.
+        channels: connections to each server, 1 to 64.
+        balance: which server gets the next request: in turn, or the one with the fewest unanswered requests of this client.
 
     Raises:
         InvalidSpecError: the spec is wrong.
-        InvalidInputError: the target is none, the timeout is not positive or the tokenizer cannot be read.
+        InvalidInputError: the target is none, the timeout is not positive, a file cannot be read, or options do not go together.
     """
-    return RemoteScorer(target, spec, tokenizer=tokenizer, timeout=timeout)
+    connection = Connection(
+        tls=tls,
+        ca=ca,
+        certificate=certificate,
+        key=key,
+        server_name=server_name,
+        token=token,
+        token_file=token_file,
+        tenant=tenant,
+        channels=channels,
+        balance=balance,
+    )
+    return RemoteScorer(target, spec, tokenizer=tokenizer, timeout=timeout, connection=connection)
 
 
 class RemoteScorer:
@@ -86,18 +134,23 @@ class RemoteScorer:
         *,
         tokenizer: str | os.PathLike[str] | FastTokenizer | None = None,
         timeout: float = 60.0,
+        connection: Connection | None = None,
     ) -> None:
-        """As `connect`."""
+        """As `connect`, with the options of connections in one."""
         if not timeout > 0:
             raise InvalidInputError(f"timeout: {timeout} is not a positive number of seconds")
         self._spec_json = canonical_json(spec)
         self._target = target if isinstance(target, str) else ",".join(target)
         self._tokenizer_json = None if tokenizer is None else tokenizer_json(tokenizer)
         self._timeout = timeout
+        self._connection = connection or Connection()
         self._connect()
 
     def _connect(self) -> None:
-        self._native = _native.RemoteScorer(self._target, self._spec_json, self._tokenizer_json, self._timeout)
+        self._needs_prompts = asks_outside(self._spec_json)
+        self._native = _native.RemoteScorer(
+            self._target, self._spec_json, self._tokenizer_json, self._timeout, self._connection.encoded()
+        )
 
     @property
     def spec(self) -> RewardSpec:
@@ -129,13 +182,21 @@ class RemoteScorer:
         Args:
             completions: what the model wrote, `n` of them.
             references: what the dataset knows, `n` texts or None.
-            prompts: `n` prompts; no present kind of component looks at them, so they do not travel.
+            prompts: `n` prompts, for `reward_model` and `plugin`; no other kind looks at them, and without one of these they
+                do not travel.
         """
         check_prompts(prompts, completions)
-        return scores(self._native.score(texts(completions), optional_texts(references)))
+        return scores(self._native.score(texts(completions), optional_texts(references), self._asked(prompts)))
+
+    def _asked(self, prompts: Sequence[Any] | None) -> list[str | None] | None:
+        return prompt_texts(prompts) if self._needs_prompts else None
 
     def score_tokens(
-        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: Sequence[str | None]
+        self,
+        token_ids: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        references: Sequence[str | None],
+        prompts: Sequence[Any] | None = None,
     ) -> Scores:
         """Scores token ids; see `assay.Scorer.score_tokens`.
 
@@ -143,8 +204,11 @@ class RemoteScorer:
             token_ids: all completions one after the other, uint32.
             offsets: where each begins, and the end of the last, int64, `n + 1` of them.
             references: what the dataset knows, `n` texts or None.
+            prompts: as for `score`.
         """
-        return scores(self._native.score_tokens(token_ids, offsets, optional_texts(references)))
+        check_prompts(prompts, references)
+        known = optional_texts(references)
+        return scores(self._native.score_tokens(token_ids, offsets, known, self._asked(prompts)))
 
     async def ascore(
         self,
@@ -154,20 +218,91 @@ class RemoteScorer:
     ) -> Scores:
         """`score` for asyncio. Cancelling the task cancels the requests."""
         check_prompts(prompts, completions)
-        written, known = texts(completions), optional_texts(references)
-        return await _finished(lambda done: self._native.start(written, known, done))
+        written, known, asked = texts(completions), optional_texts(references), self._asked(prompts)
+        return await _finished(lambda done: self._native.start(written, known, done, asked))
 
     async def ascore_tokens(
-        self, token_ids: NDArray[np.uint32], offsets: NDArray[np.int64], references: Sequence[str | None]
+        self,
+        token_ids: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        references: Sequence[str | None],
+        prompts: Sequence[Any] | None = None,
     ) -> Scores:
         """`score_tokens` for asyncio. Cancelling the task cancels the requests."""
-        known = optional_texts(references)
-        return await _finished(lambda done: self._native.start_tokens(token_ids, offsets, known, done))
+        check_prompts(prompts, references)
+        known, asked = optional_texts(references), self._asked(prompts)
+        return await _finished(lambda done: self._native.start_tokens(token_ids, offsets, known, done, asked))
+
+    def score_stream(
+        self,
+        completions: Sequence[Completion],
+        references: Sequence[str | None],
+        prompts: Sequence[Any] | None = None,
+        *,
+        size: int = 64,
+        window: int = 16,
+    ) -> Iterator[tuple[range, Scores]]:
+        """Scores texts, and gives each part of the batch when it is finished, in any order.
+
+        For items that take long: the next step need not wait for the slowest. Each part is a call of its own, with the
+        `timeout` of one; leaving the iterator gives up what is on its way.
+
+        Args:
+            completions: as for `score`.
+            references: as for `score`.
+            prompts: as for `score`.
+            size: items of a part, at least 1.
+            window: parts on their way at a time, at least 1.
+
+        Yields:
+            The rows of a part, and their scores.
+        """
+        parts, start = self._parts(completions, references, prompts, size, window)
+        return stream(parts, start, window)
+
+    def ascore_stream(
+        self,
+        completions: Sequence[Completion],
+        references: Sequence[str | None],
+        prompts: Sequence[Any] | None = None,
+        *,
+        size: int = 64,
+        window: int = 16,
+    ) -> AsyncIterator[tuple[range, Scores]]:
+        """`score_stream` for asyncio."""
+        parts, start = self._parts(completions, references, prompts, size, window)
+        return astream(parts, start, window)
+
+    def _parts(
+        self,
+        completions: Sequence[Completion],
+        references: Sequence[str | None],
+        prompts: Sequence[Any] | None,
+        size: int,
+        window: int,
+    ) -> tuple[list[range], Callable[[range, Callable[[], object]], _native.Call]]:
+        if size < 1 or window < 1:
+            raise InvalidInputError(f"size and window have to be at least 1, not {size} and {window}")
+        check_prompts(prompts, completions)
+        written, known, asked = texts(completions), optional_texts(references), self._asked(prompts)
+        if len(written) != len(known):
+            raise InvalidInputError(f"references has {len(known)} entries for {len(written)} completions")
+
+        def start(rows: range, done: Callable[[], object]) -> _native.Call:
+            part = slice(rows.start, rows.stop)
+            prompts = None if asked is None else asked[part]
+            return self._native.start(written[part], known[part], done, prompts)
+
+        count = len(written)
+        return [range(first, min(first + size, count)) for first in range(0, count, size)], start
 
     def server_info(self) -> ServerInfo:
         """Asks a server what it is and can do."""
-        version, kinds, max_message_bytes, max_items, tokenizers, threads = self._native.server_info()
-        return ServerInfo(version, tuple(kinds), max_message_bytes, max_items, dict(tokenizers), threads)
+        version, kinds, max_message_bytes, max_items, tokenizers, threads, outside = self._native.server_info()
+        reward_models, plugins = map(tuple, outside)
+        return ServerInfo(
+            version, tuple(kinds), max_message_bytes, max_items, dict(tokenizers), threads, reward_models, plugins
+        )
 
     def close(self) -> None:
         """Closes the connections; a later call opens new ones."""

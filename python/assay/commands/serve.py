@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
-def serve(
+def serve(  # noqa: PLR0913 - one parameter an option
     *,
     bind: Annotated[
         str | None,
@@ -42,6 +43,18 @@ def serve(
             metavar="URL", help="OpenTelemetry collector (OTLP over gRPC) for a span of each call.", show_default=False
         ),
     ] = None,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]MODULE:FUNCTION",
+            help="A reward function to run in worker processes, as package.module:function; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    plugin_python: Annotated[
+        Path | None,
+        typer.Option(help="The Python that runs plug-ins; assay has to be installed there. [default: this one]"),
+    ] = None,
 ) -> None:
     """Score completions for others, over gRPC.
 
@@ -62,4 +75,6 @@ def serve(
         tokenizers=list(tokenizer or []),
         metrics=metrics,
         otlp=otlp,
+        plugins=list(plugin or []),
+        plugin_python=plugin_python or sys.executable,
     )

@@ -1,92 +1,20 @@
 //! `RemoteScorer` and `Call`: scoring on reward servers.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use assay_core::spec::RewardSpec;
-use assay_server::client::{Client, ClientError, ClientOptions, Requests};
+use assay_server::client::{Balance, Client, ClientError, ClientOptions, Requests, Tls};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 
 use crate::arrays::{slice, vector};
 use crate::errors::{raise, raise_remote};
+use crate::runtime::{PerProcess, block_on, runtime};
 use crate::score::Scores;
-use crate::texts::{borrowed, optional_texts, pairs, texts};
-
-/// Threads that wait for sockets; encoding and decoding a batch is what they do most.
-const THREADS: usize = 2;
-/// How often a blocked call looks whether Ctrl-C was pressed.
-const SIGNALS_EVERY: Duration = Duration::from_millis(100);
-
-/// Something that lives in one process and must be made anew in a forked child, which has none of its threads.
-struct PerProcess<T> {
-    /// Locked only by a thread that holds the GIL and does not let go of it meanwhile, so `os.fork` cannot copy it locked.
-    slot: Mutex<Option<(u32, T)>>,
-}
-
-impl<T: Clone> PerProcess<T> {
-    const fn new() -> Self {
-        Self {
-            slot: Mutex::new(None),
-        }
-    }
-
-    fn get(&self, _gil: Python<'_>, make: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = std::process::id();
-        match &*slot {
-            Some((owner, value)) if *owner == process => return Ok(value.clone()),
-            // Dropping it would signal threads that do not exist here, and write to the parent's sockets.
-            Some(_) => std::mem::forget(slot.take()),
-            None => {}
-        }
-        let value = make()?;
-        *slot = Some((process, value.clone()));
-        Ok(value)
-    }
-
-    fn clear(&self, _gil: Python<'_>) {
-        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = slot.take();
-        if old
-            .as_ref()
-            .is_some_and(|(owner, _)| *owner != std::process::id())
-        {
-            std::mem::forget(old);
-        }
-    }
-}
-
-impl<T> Drop for PerProcess<T> {
-    fn drop(&mut self) {
-        let slot = self.slot.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if slot
-            .as_ref()
-            .is_some_and(|(owner, _)| *owner != std::process::id())
-        {
-            std::mem::forget(slot.take());
-        }
-    }
-}
-
-static RUNTIME: PerProcess<Arc<Runtime>> = PerProcess::new();
-
-fn runtime(py: Python<'_>) -> PyResult<Arc<Runtime>> {
-    RUNTIME.get(py, || {
-        let built = Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .enable_io()
-            .enable_time()
-            .thread_name("assay-client")
-            .build();
-        let runtime = built.map_err(|error| {
-            PyRuntimeError::new_err(format!("cannot start the threads of the client: {error}"))
-        })?;
-        Ok(Arc::new(runtime))
-    })
-}
+use crate::texts::{borrowed, items, optional_texts, prompts_of, texts};
 
 /// Scores on reward servers; see `assay.RemoteScorer`.
 #[pyclass(frozen, module = "assay._native")]
@@ -106,6 +34,7 @@ impl RemoteScorer {
         spec_json: &str,
         tokenizer_json: Option<Vec<u8>>,
         timeout: f64,
+        options: HashMap<String, Vec<u8>>,
     ) -> PyResult<Self> {
         let spec = RewardSpec::from_json(spec_json).map_err(|error| raise(py, &error))?;
         // A timeout of years is one of hours for every clock there is.
@@ -113,6 +42,7 @@ impl RemoteScorer {
         let options = ClientOptions {
             timeout: timeout.min(Duration::from_hours(365 * 24)),
             tokenizer_json,
+            ..connection(options)
         };
         let scorer = Self {
             target,
@@ -126,60 +56,68 @@ impl RemoteScorer {
     }
 
     /// Scores texts.
+    #[pyo3(signature = (completions, references, prompts = None))]
     fn score(
         &self,
         completions: &Bound<'_, PyAny>,
         references: &Bound<'_, PyAny>,
+        prompts: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Scores> {
         let py = completions.py();
         let client = self.client(py)?;
-        let requests = text_requests(&client, completions, references)?;
+        let requests = text_requests(&client, completions, references, prompts)?;
         let inner = wait(py, async move { client.run(requests).await })?;
         Ok(Scores { inner })
     }
 
     /// Scores token ids.
+    #[pyo3(signature = (token_ids, offsets, references, prompts = None))]
     fn score_tokens(
         &self,
         token_ids: &Bound<'_, PyAny>,
         offsets: &Bound<'_, PyAny>,
         references: &Bound<'_, PyAny>,
+        prompts: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Scores> {
         let py = token_ids.py();
         let client = self.client(py)?;
-        let requests = token_requests(&client, token_ids, offsets, references)?;
+        let requests = token_requests(&client, token_ids, offsets, references, prompts)?;
         let inner = wait(py, async move { client.run(requests).await })?;
         Ok(Scores { inner })
     }
 
     /// Starts scoring texts; `done` is called, on another thread, when the call has a result.
+    #[pyo3(signature = (completions, references, done, prompts = None))]
     fn start(
         &self,
         completions: &Bound<'_, PyAny>,
         references: &Bound<'_, PyAny>,
         done: Py<PyAny>,
+        prompts: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
         let py = completions.py();
         let client = self.client(py)?;
-        let requests = text_requests(&client, completions, references)?;
+        let requests = text_requests(&client, completions, references, prompts)?;
         Call::start(py, client, requests, done)
     }
 
     /// Starts scoring token ids, as `start` does.
+    #[pyo3(signature = (token_ids, offsets, references, done, prompts = None))]
     fn start_tokens(
         &self,
         token_ids: &Bound<'_, PyAny>,
         offsets: &Bound<'_, PyAny>,
         references: &Bound<'_, PyAny>,
         done: Py<PyAny>,
+        prompts: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
         let py = token_ids.py();
         let client = self.client(py)?;
-        let requests = token_requests(&client, token_ids, offsets, references)?;
+        let requests = token_requests(&client, token_ids, offsets, references, prompts)?;
         Call::start(py, client, requests, done)
     }
 
-    /// `(version, component_kinds, max_message_bytes, max_items, [(sha256, name)], threads)` of a server.
+    /// `(version, component_kinds, max_message_bytes, max_items, [(sha256, name)], threads, [reward_models, plugins])` of a server.
     #[allow(
         clippy::type_complexity,
         reason = "a row of ServerInfo, which Python names"
@@ -187,7 +125,15 @@ impl RemoteScorer {
     fn server_info(
         &self,
         py: Python<'_>,
-    ) -> PyResult<(String, Vec<String>, u64, u64, Vec<(String, String)>, u32)> {
+    ) -> PyResult<(
+        String,
+        Vec<String>,
+        u64,
+        u64,
+        Vec<(String, String)>,
+        u32,
+        [Vec<String>; 2],
+    )> {
         let client = self.client(py)?;
         let info = wait(py, async move { client.server_info().await })?;
         let limits = info.limits.unwrap_or_default();
@@ -201,6 +147,7 @@ impl RemoteScorer {
                 .map(|tokenizer| (tokenizer.sha256, tokenizer.name))
                 .collect(),
             info.threads,
+            [info.reward_models, info.plugins],
         ))
     }
 
@@ -219,15 +166,46 @@ impl RemoteScorer {
     }
 }
 
+/// The options by name: `tls`, `ca`, `certificate`, `key`, `server_name`, `token`, `tenant`, `channels` and `balance`, each as
+/// bytes, so that secrets and files need no type of their own; `assay.client` has checked them.
+fn connection(mut given: HashMap<String, Vec<u8>>) -> ClientOptions {
+    let tls = given.contains_key("tls").then(|| Tls {
+        ca: given.remove("ca"),
+        identity: given.remove("certificate").zip(given.remove("key")),
+        server_name: None,
+    });
+    let mut text = |name: &str| {
+        let bytes = given.remove(name)?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let server_name = text("server_name");
+    let defaults = ClientOptions::default();
+    ClientOptions {
+        tls: tls.map(|tls| Tls { server_name, ..tls }),
+        token: text("token"),
+        tenant: text("tenant"),
+        channels: text("channels")
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(defaults.channels),
+        balance: match text("balance").as_deref() {
+            Some("least_outstanding") => Balance::LeastOutstanding,
+            _ => Balance::RoundRobin,
+        },
+        ..defaults
+    }
+}
+
 fn text_requests(
     client: &Client,
     completions: &Bound<'_, PyAny>,
     references: &Bound<'_, PyAny>,
+    prompts: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Requests> {
     let py = completions.py();
     let completions = texts(completions, "completions")?;
     let references = optional_texts(references, "references")?;
-    let items = pairs(py, &completions, &references)?;
+    let prompts = prompts_of(prompts)?;
+    let items = items(py, &completions, &references, &prompts)?;
     Ok(py.detach(|| client.texts(&items)))
 }
 
@@ -236,6 +214,7 @@ fn token_requests(
     token_ids: &Bound<'_, PyAny>,
     offsets: &Bound<'_, PyAny>,
     references: &Bound<'_, PyAny>,
+    prompts: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Requests> {
     let py = token_ids.py();
     let token_ids = vector::<u32>(token_ids, "token_ids", "uint32")?;
@@ -243,33 +222,18 @@ fn token_requests(
     let (token_ids, offsets) = (slice(&token_ids)?, slice(&offsets)?);
     let references = optional_texts(references, "references")?;
     let references = borrowed(&references);
-    py.detach(|| client.tokens(token_ids, offsets, &references))
+    let prompts = prompts_of(prompts)?;
+    let prompts = borrowed(&prompts);
+    py.detach(|| client.tokens(token_ids, offsets, &references, &prompts))
         .map_err(|error| raise(py, &error))
 }
 
-/// Waits for a call without the GIL, and gives it up at Ctrl-C.
+/// Waits for a call without the GIL.
 fn wait<T: Send>(
     py: Python<'_>,
     call: impl Future<Output = Result<T, ClientError>> + Send,
 ) -> PyResult<T> {
-    let runtime = runtime(py)?;
-    let result = py.detach(|| {
-        runtime.block_on(async {
-            let mut call = std::pin::pin!(call);
-            loop {
-                if let Ok(result) = tokio::time::timeout(SIGNALS_EVERY, &mut call).await {
-                    return Ok(result);
-                }
-                #[expect(
-                    clippy::redundant_closure_for_method_calls,
-                    reason = "the path is not general over lifetimes"
-                )]
-                Python::attach(|py| py.check_signals())?;
-            }
-        })
-    });
-    result
-        .and_then(|result: Result<T, ClientError>| result.map_err(|error| raise_remote(py, &error)))
+    block_on(py, call)?.map_err(|error| raise_remote(py, &error))
 }
 
 /// A call that was started.

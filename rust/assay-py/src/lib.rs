@@ -13,6 +13,7 @@ mod client;
 mod errors;
 mod load;
 mod pool;
+mod runtime;
 mod score;
 mod serve;
 mod texts;

@@ -10,7 +10,7 @@ use crate::errors::raise;
 
 /// Serves until the process gets SIGINT or SIGTERM. `ready` is called with the bound address, `HOST:PORT`.
 #[pyfunction]
-#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new(), metrics = None, otlp = None))]
+#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new(), metrics = None, otlp = None, plugins = Vec::new(), plugin_python = None))]
 #[expect(
     clippy::too_many_arguments,
     clippy::needless_pass_by_value,
@@ -26,6 +26,8 @@ pub(crate) fn serve(
     tokenizers: Vec<PathBuf>,
     metrics: Option<String>,
     otlp: Option<String>,
+    plugins: Vec<String>,
+    plugin_python: Option<PathBuf>,
 ) -> PyResult<()> {
     let overrides = Overrides {
         bind,
@@ -34,6 +36,8 @@ pub(crate) fn serve(
         tokenizers,
         metrics,
         otlp,
+        plugins,
+        plugin_python,
     };
     let result = py.detach(|| {
         assay_server::log_to_stderr();

@@ -66,23 +66,34 @@ pub(crate) fn borrowed(texts: &[Option<Text>]) -> Vec<Option<&str>> {
         .collect()
 }
 
-/// Each completion with its reference.
-pub(crate) fn pairs<'a>(
+/// The prompts; empty where none were passed.
+pub(crate) fn prompts_of(prompts: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Option<Text>>> {
+    prompts.map_or_else(
+        || Ok(Vec::new()),
+        |prompts| optional_texts(prompts, "prompts"),
+    )
+}
+
+/// Each completion with its reference and its prompt; `prompts` may be empty.
+pub(crate) fn items<'a>(
     py: Python<'_>,
     completions: &'a [Text],
     references: &'a [Option<Text>],
+    prompts: &'a [Option<Text>],
 ) -> PyResult<Vec<Item<'a>>> {
     if completions.len() != references.len() {
         let (ours, theirs) = (completions.len(), references.len());
         let message = format!("references has {theirs} entries for {ours} completions");
         return Err(invalid_input(py, message));
     }
-    let item = |(completion, reference): (&'a Text, &'a Option<Text>)| Item {
+    let prompt = |row: usize| prompts.get(row).and_then(Option::as_ref);
+    let item = |(row, (completion, reference)): (usize, (&'a Text, &'a Option<Text>))| Item {
         completion: completion.as_str(),
         reference: reference.as_ref().map(Text::as_str),
-        prompt: None,
+        prompt: prompt(row).map(Text::as_str),
     };
-    Ok(completions.iter().zip(references).map(item).collect())
+    let pairs = completions.iter().zip(references);
+    Ok(pairs.enumerate().map(item).collect())
 }
 
 fn read_items<'py, T>(

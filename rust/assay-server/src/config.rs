@@ -1,11 +1,13 @@
 //! What a server is told at its start.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::ServeError;
+use crate::outside::{EndpointConfig, OutsideConfig, PluginConfig};
 
 /// Settings of a server. Every field has a default, and a TOML file may give any of them under the same name:
 ///
@@ -38,6 +40,12 @@ pub struct Config {
     pub otlp: Option<String>,
     /// Share of the calls that are traced when their caller has not decided, from 0 to 1. Default 1.
     pub trace_ratio: f64,
+    /// Endpoints that a `reward_model` component may name: `[reward_model.NAME]`. Default none.
+    pub reward_model: BTreeMap<String, EndpointConfig>,
+    /// Functions that a `plugin` component may name: `[plugin.NAME]`. Default none.
+    pub plugin: BTreeMap<String, PluginConfig>,
+    /// The Python that runs plug-ins; it must have assay installed. Default `python3`, and of `assay serve` its own.
+    pub plugin_python: Option<PathBuf>,
 }
 
 /// What a command line says over the configuration file: what is `None` or empty leaves the file's word.
@@ -55,6 +63,10 @@ pub struct Overrides {
     pub metrics: Option<String>,
     /// [`Config::otlp`].
     pub otlp: Option<String>,
+    /// Added to [`Config::plugin`]: `package.module:function`, or `NAME=package.module:function`.
+    pub plugins: Vec<String>,
+    /// [`Config::plugin_python`], where the file leaves it open.
+    pub plugin_python: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -70,6 +82,9 @@ impl Default for Config {
             metrics: None,
             otlp: None,
             trace_ratio: 1.0,
+            reward_model: BTreeMap::new(),
+            plugin: BTreeMap::new(),
+            plugin_python: None,
         }
     }
 }
@@ -120,7 +135,20 @@ impl Config {
         config.tokenizers.extend(overrides.tokenizers);
         config.metrics = overrides.metrics.or(config.metrics);
         config.otlp = overrides.otlp.or(config.otlp);
+        for plugin in &overrides.plugins {
+            let (name, settings) = PluginConfig::named(plugin);
+            config.plugin.insert(name, settings);
+        }
+        config.plugin_python = config.plugin_python.or(overrides.plugin_python);
         Ok(config)
+    }
+
+    pub(crate) fn outside(&self) -> OutsideConfig {
+        OutsideConfig {
+            reward_model: self.reward_model.clone(),
+            plugin: self.plugin.clone(),
+            plugin_python: self.plugin_python.clone(),
+        }
     }
 
     pub(crate) fn drain(&self) -> Duration {

@@ -3,6 +3,7 @@
 //! [`serve`] runs the service of `proto/assay/v1` until it is told to stop; [`run`] does so with a runtime of its
 //! own, until the process gets SIGINT or SIGTERM. [`client`] scores on such servers; [`pb`] holds the messages and bare stubs.
 //!
+//! [`outside`] asks reward models and runs plug-ins, for the service and for scorers in a trainer's process.
 //! Scoring never runs on the threads of the async runtime: a request is handed to a rayon pool and its task waits.
 
 mod cache;
@@ -12,7 +13,7 @@ mod error;
 pub mod load;
 mod log;
 mod observe;
-
+pub mod outside;
 pub mod pb;
 mod process;
 mod serve;

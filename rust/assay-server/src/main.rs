@@ -60,6 +60,12 @@ struct Arguments {
     /// OpenTelemetry collector (OTLP over gRPC) that gets a span for each call, as in `http://127.0.0.1:4317` [default: none]
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
+    /// A reward function to run in worker processes, as package.module:function; may be repeated
+    #[arg(long = "plugin", value_name = "[NAME=]MODULE:FUNCTION")]
+    plugins: Vec<String>,
+    /// The Python that runs plug-ins; it must have assay installed [default: python3]
+    #[arg(long, value_name = "PATH")]
+    plugin_python: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -71,6 +77,8 @@ impl Arguments {
             tokenizers: self.tokenizers,
             metrics: self.metrics,
             otlp: self.otlp,
+            plugins: self.plugins,
+            plugin_python: self.plugin_python,
         };
         Config::load(self.config.as_deref(), overrides)
     }

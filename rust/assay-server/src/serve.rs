@@ -38,6 +38,7 @@ pub async fn serve(
     let bind = config.bind.clone();
     let (observation, endpoint) = Observation::begin(&config).await?;
     let rewards = RewardServer::new(config, observation.metrics.clone())?;
+    rewards.start_plugins().await?;
     let bind_error = |source| ServeError::Bind {
         address: bind.clone(),
         source,

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use assay_core::score::Scorer;
+use assay_core::score::{Given, Scorer};
 use assay_core::spec::ComponentKind;
 use assay_core::{Error, ErrorKind};
 use prost::Message;
@@ -14,15 +14,20 @@ use tonic::{Request, Response, Status};
 
 use crate::cache::Cache;
 use crate::observe::{BatchWatch, Metrics, Seen};
+use crate::outside::{Outside, Question};
 use crate::pb::reward_service_server::RewardService;
 use crate::pb::score_request::SpecSource;
 use crate::tokenizer::{Tokenizer, check_tokenizer, sha256};
-use crate::wire::{Batch, KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, spec_from_wire, status};
+use crate::wire::{
+    Batch, KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, question, spec_from_wire, status,
+};
 use crate::work::{Admission, Wanted, deadline, too_late};
 use crate::{Config, ServeError, pb};
 
 /// Scorers kept ready. A trainer uses a handful of specs; a scorer with a tokenizer is tens of megabytes.
 const CACHED_SCORERS: usize = 64;
+/// What is kept of a call's time for scoring what was found out elsewhere, at most.
+const LAST_MOMENT: Duration = Duration::from_millis(100);
 /// Items scored between two looks at whether the result is still wanted.
 const PART: usize = 256;
 /// Registered tokenizers kept; each is up to a message long, and a run has one.
@@ -36,6 +41,9 @@ pub(crate) struct RewardServer {
     shared: Arc<Shared>,
 }
 
+/// A spec made ready, and what has to be found out for it.
+type Inquiry = (Arc<Scorer>, Vec<Question>);
+
 struct Shared {
     config: Config,
     pool: rayon::ThreadPool,
@@ -47,6 +55,7 @@ struct Shared {
     registered_specs: Cache<String, Arc<pb::RewardSpec>>,
     admission: Arc<Admission>,
     metrics: Metrics,
+    outside: Outside,
 }
 
 impl RewardServer {
@@ -68,6 +77,7 @@ impl RewardServer {
                     metrics.held_bytes.clone(),
                 )),
                 metrics,
+                outside: Outside::new(&config.outside())?,
                 config,
                 pool,
                 tokenizers,
@@ -76,6 +86,11 @@ impl RewardServer {
                 registered_specs: Cache::new(REGISTERED_SPECS),
             }),
         })
+    }
+
+    /// Starts a worker of each plug-in, so that one that cannot be imported is known before anybody calls.
+    pub(crate) async fn start_plugins(&self) -> Result<(), ServeError> {
+        self.shared.outside.start().await
     }
 }
 
@@ -112,13 +127,8 @@ impl Shared {
         Ok(scorer)
     }
 
-    fn score(
-        &self,
-        request: pb::ScoreRequest,
-        wanted: &Wanted,
-        seen: &Seen,
-    ) -> Result<pb::ScoreResponse, Status> {
-        wanted.check()?;
+    /// The scorer of a request.
+    fn scorer_of(&self, request: &pb::ScoreRequest) -> Result<Arc<Scorer>, Status> {
         let registered;
         let spec = match &request.spec_source {
             Some(SpecSource::Spec(spec)) => spec,
@@ -131,17 +141,91 @@ impl Shared {
             }
             None => return Err(status(&Error::spec("the request has no spec"))),
         };
-        let scorer = self.scorer(spec, &request.tokenizer_sha256)?;
+        self.scorer(spec, &request.tokenizer_sha256)
+    }
+
+    /// What has to be found out before a request can be scored; nothing for a spec that the core computes alone.
+    fn questions(
+        &self,
+        request: &pb::ScoreRequest,
+        wanted: &Wanted,
+    ) -> Result<Option<Inquiry>, Status> {
+        wanted.check()?;
+        let scorer = self.scorer_of(request)?;
+        if scorer.outside().next().is_none() {
+            return Ok(None);
+        }
+        self.outside
+            .check(scorer.spec())
+            .map_err(|error| status(&error))?;
+        let questions = request.items.iter().map(|item| question(item, &scorer));
+        let questions = questions.collect();
+        Ok(Some((scorer, questions)))
+    }
+
+    /// Whether the spec of a request has a component that the core cannot compute; what is wrong with it shows later.
+    fn asks_outside(&self, request: &pb::ScoreRequest) -> bool {
+        let outside = |spec: &pb::RewardSpec| {
+            let kinds = spec.components.iter().map(|component| &component.kind);
+            kinds.flatten().any(|kind| {
+                matches!(
+                    kind,
+                    pb::component::Kind::RewardModel(_) | pb::component::Kind::Plugin(_)
+                )
+            })
+        };
+        match &request.spec_source {
+            Some(SpecSource::Spec(spec)) => outside(spec),
+            Some(SpecSource::SpecSha256(sha256)) => self
+                .registered_specs
+                .get(sha256)
+                .is_some_and(|spec| outside(&spec)),
+            None => false,
+        }
+    }
+
+    /// What the outside components of a request's spec say of its items; empty for a spec without.
+    async fn found_out(
+        self: &Arc<Self>,
+        request: &Arc<pb::ScoreRequest>,
+        deadline: Option<Instant>,
+        seen: &Arc<Seen>,
+    ) -> Result<Vec<Vec<Given>>, Status> {
+        if !self.asks_outside(request) {
+            return Ok(Vec::new());
+        }
+        let asking = Arc::clone(request);
+        let work = move |shared: &Self, wanted: &Wanted| shared.questions(&asking, wanted);
+        let Some((scorer, questions)) = self.run(deadline, seen, work).await?.into_inner() else {
+            return Ok(Vec::new());
+        };
+        // A little early, so that what is known by then can still be scored and sent.
+        let until = deadline.map(|deadline: Instant| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            (Instant::now() + left.saturating_sub((left / 10).min(LAST_MOMENT))).into()
+        });
+        Ok(self.outside.answer(scorer.spec(), &questions, until).await)
+    }
+
+    fn score(
+        &self,
+        request: &pb::ScoreRequest,
+        given: &[Vec<Given>],
+        wanted: &Wanted,
+        seen: &Seen,
+    ) -> Result<pb::ScoreResponse, Status> {
+        let scorer = self.scorer_of(request)?;
         let watch = BatchWatch::new(&self.metrics, &scorer);
         let mut results = Vec::with_capacity(request.items.len());
-        for part in request.items.chunks(PART) {
+        for (index, part) in request.items.chunks(PART).enumerate() {
             wanted.check()?;
-            let done = Batch::new(part).score(&scorer, &watch);
+            let given = given.get(index * PART..).unwrap_or_default();
+            let done = Batch::new(part).score(&scorer, given, &watch);
             results.extend(done.map_err(|error| status(&error))?);
         }
         seen.answered(&results);
         Ok(pb::ScoreResponse {
-            request_id: request.request_id,
+            request_id: request.request_id.clone(),
             components: scorer.component_names().map(str::to_owned).collect(),
             results,
         })
@@ -226,10 +310,12 @@ impl RewardService for RewardServer {
             .admission
             .admit(request.encoded_len(), request.items.len())
             .inspect_err(|_| self.shared.metrics.shed("overloaded"))?;
+        let request = Arc::new(request);
+        let given = self.shared.found_out(&request, deadline, &seen).await?;
         let told = Arc::clone(&seen);
         let work = move |shared: &Shared, wanted: &Wanted| {
             let _held_until_the_work_ends = room;
-            shared.score(request, wanted, &told)
+            shared.score(&request, &given, wanted, &told)
         };
         self.shared.run(deadline, &seen, work).await
     }
@@ -288,8 +374,8 @@ impl RewardService for RewardServer {
             }),
             tokenizers: shared.tokenizers.iter().map(tokenizer).collect(),
             threads: shared.pool.current_num_threads() as u32,
-            reward_models: Vec::new(),
-            plugins: Vec::new(),
+            reward_models: shared.outside.reward_models(),
+            plugins: shared.outside.plugins(),
         }))
     }
 }

@@ -30,7 +30,17 @@ SURFACE = {
         "--tokenizer",
         "--json",
     ],
-    "serve": ["--bind", "--config", "--threads", "--max-message-bytes", "--tokenizer+", "--metrics", "--otlp"],
+    "serve": [
+        "--bind",
+        "--config",
+        "--threads",
+        "--max-message-bytes",
+        "--tokenizer+",
+        "--metrics",
+        "--otlp",
+        "--plugin+",
+        "--plugin-python",
+    ],
     "rollout-server": [
         "model!",
         "arguments+",

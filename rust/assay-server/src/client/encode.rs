@@ -20,6 +20,7 @@ const ITEMS: u8 = key(4);
 const TEXT: u8 = key(2);
 const TOKEN_IDS: u8 = key(3);
 const REFERENCE: u8 = key(4);
+const PROMPT: u8 = key(5);
 
 const fn key(field: u8) -> u8 {
     field << 3 | 2
@@ -49,15 +50,25 @@ impl Completion<'_> {
     }
 }
 
+/// One item before it is encoded.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    completion: Completion<'a>,
+    reference: Option<&'a str>,
+    prompt: Option<&'a str>,
+}
+
 /// Cuts batches into requests under one spec.
 #[derive(Debug)]
 pub(super) struct Template {
     /// The fields before the items.
     head: Vec<u8>,
+    /// Whether a component looks at prompts; else they need not travel.
+    prompts: bool,
 }
 
 impl Template {
-    pub(super) fn new(spec: pb::RewardSpec, tokenizer_sha256: &str) -> Self {
+    pub(super) fn new(spec: pb::RewardSpec, tokenizer_sha256: &str, prompts: bool) -> Self {
         let message = pb::ScoreRequest {
             spec_source: Some(pb::score_request::SpecSource::Spec(spec)),
             ..pb::ScoreRequest::default()
@@ -66,40 +77,43 @@ impl Template {
         if !tokenizer_sha256.is_empty() {
             put(&mut head, TOKENIZER, tokenizer_sha256.as_bytes());
         }
-        Self { head }
+        Self { head, prompts }
     }
 
     pub(super) fn texts(&self, items: &[Item<'_>]) -> Vec<Encoded> {
-        self.requests(items.len(), |row| {
-            (
-                Completion::Text(items[row].completion),
-                items[row].reference,
-            )
+        self.requests(items.len(), |row| Row {
+            completion: Completion::Text(items[row].completion),
+            reference: items[row].reference,
+            prompt: items[row].prompt.filter(|_| self.prompts),
         })
     }
 
-    /// `offsets` has been checked: it cuts `token_ids` into as many completions as there are references.
+    /// `offsets` has been checked: it cuts `token_ids` into as many completions as there are references. `prompts` may be
+    /// empty.
     pub(super) fn tokens(
         &self,
         token_ids: &[u32],
         offsets: &[i64],
         references: &[Option<&str>],
+        prompts: &[Option<&str>],
     ) -> Vec<Encoded> {
         self.requests(references.len(), |row| {
             let ids = &token_ids[offsets[row] as usize..offsets[row + 1] as usize];
-            (Completion::Tokens(ids), references[row])
+            let prompt = prompts.get(row).copied().flatten();
+            Row {
+                completion: Completion::Tokens(ids),
+                reference: references[row],
+                prompt: prompt.filter(|_| self.prompts),
+            }
         })
     }
 
     /// Requests of at least one item each.
-    fn requests<'a>(
-        &self,
-        count: usize,
-        item: impl Fn(usize) -> (Completion<'a>, Option<&'a str>),
-    ) -> Vec<Encoded> {
+    fn requests<'a>(&self, count: usize, item: impl Fn(usize) -> Row<'a>) -> Vec<Encoded> {
         let size = |row: usize| {
-            let (completion, reference) = item(row);
-            completion.len() + reference.map_or(0, str::len) + 16
+            let row = item(row);
+            let texts = [row.reference, row.prompt].into_iter().flatten();
+            row.completion.len() + texts.map(|text| text.len() + 8).sum::<usize>() + 16
         };
         let mut requests = Vec::new();
         let mut start = 0;
@@ -113,8 +127,7 @@ impl Template {
             let mut out = Vec::with_capacity(self.head.len() + bytes);
             out.extend_from_slice(&self.head);
             for row in start..end {
-                let (completion, reference) = item(row);
-                put_item(&mut out, completion, reference);
+                put_item(&mut out, item(row));
             }
             requests.push(Encoded {
                 bytes: out.into(),
@@ -126,12 +139,14 @@ impl Template {
     }
 }
 
-fn put_item(out: &mut Vec<u8>, completion: Completion<'_>, reference: Option<&str>) {
+fn put_item(out: &mut Vec<u8>, row: Row<'_>) {
     let field = |len: usize| 1 + varint_len(len) + len;
-    let reference_field = reference.map_or(0, |text| field(text.len()));
+    let texts = [(REFERENCE, row.reference), (PROMPT, row.prompt)];
+    let texts = texts.iter().filter_map(|&(key, text)| Some((key, text?)));
+    let text_fields: usize = texts.clone().map(|(_, text)| field(text.len())).sum();
     out.push(ITEMS);
-    put_varint(out, field(completion.len()) + reference_field);
-    match completion {
+    put_varint(out, field(row.completion.len()) + text_fields);
+    match row.completion {
         Completion::Text(text) => put(out, TEXT, text.as_bytes()),
         Completion::Tokens(ids) => {
             out.push(TOKEN_IDS);
@@ -139,8 +154,8 @@ fn put_item(out: &mut Vec<u8>, completion: Completion<'_>, reference: Option<&st
             out.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
         }
     }
-    if let Some(text) = reference {
-        put(out, REFERENCE, text.as_bytes());
+    for (key, text) in texts {
+        put(out, key, text.as_bytes());
     }
 }
 
@@ -214,7 +229,7 @@ mod tests {
 
     fn template() -> Template {
         let spec = assay_core::spec::RewardSpec::from_json(r#""accuracy""#).unwrap();
-        Template::new(crate::spec_to_wire(&spec).unwrap(), "abc")
+        Template::new(crate::spec_to_wire(&spec).unwrap(), "abc", true)
     }
 
     #[test]
@@ -224,7 +239,7 @@ mod tests {
             |(completion, reference)| Item {
                 completion,
                 reference,
-                prompt: None,
+                prompt: reference.map(|_| "2 + 2?"),
             },
         );
         let request = decoded(&template().texts(&items)[0]);
@@ -234,9 +249,10 @@ mod tests {
             let text = pb::item::Completion::Text(item.completion.to_owned());
             assert_eq!(read.completion, Some(text));
             assert_eq!(read.reference.as_deref(), item.reference);
+            assert_eq!(read.prompt.as_deref(), item.prompt);
         }
         let request =
-            decoded(&template().tokens(&[1, 70_000, 3], &[0, 0, 3], &[None, Some("4")])[0]);
+            decoded(&template().tokens(&[1, 70_000, 3], &[0, 0, 3], &[None, Some("4")], &[])[0]);
         let ids = vec![1, 0, 0, 0, 112, 17, 1, 0, 3, 0, 0, 0];
         let tokens = pb::item::Completion::TokenIds(ids.into());
         assert_eq!(request.items[1].completion, Some(tokens));

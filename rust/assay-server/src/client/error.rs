@@ -70,7 +70,7 @@ pub(super) fn named_kind(status: &Status) -> Option<&str> {
 
 /// The connection failed, as opposed to a server's answer: only statuses made here have a source.
 pub(super) fn is_transport(status: &Status) -> bool {
-    status.source().is_some() && status.code() != Code::Cancelled
+    status.source().is_some()
 }
 
 /// `status` of the server at `target` as an error.
@@ -120,7 +120,7 @@ pub(super) fn no_server(target: &str, detail: &str) -> ClientError {
 }
 
 /// The first cause of a transport error, which names the fault, or else the server's words; always one line.
-fn innermost(status: &Status) -> String {
+pub(super) fn innermost(status: &Status) -> String {
     let mut detail = status.message().to_owned();
     let mut cause = status.source();
     while let Some(error) = cause {

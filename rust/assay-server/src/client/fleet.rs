@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 use super::error::{ClientError, no_server};
+use super::options::{Balance, Connection};
 
 /// As on the server: the default of 64 KiB makes a sender wait for each 64 KiB of a batch.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -56,8 +57,20 @@ impl Target {
 /// One server and how it did lately.
 pub(super) struct Server {
     address: SocketAddr,
-    pub(super) channel: Channel,
+    /// More than one, because a lost packet holds up everything on its connection.
+    channels: Vec<Channel>,
+    next: AtomicUsize,
+    outstanding: AtomicUsize,
     health: Mutex<Health>,
+}
+
+/// A request that a server has not answered yet.
+pub(super) struct Outstanding<'a>(&'a Server);
+
+impl Drop for Outstanding<'_> {
+    fn drop(&mut self) {
+        self.0.outstanding.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -67,19 +80,50 @@ struct Health {
 }
 
 impl Server {
-    fn new(address: SocketAddr) -> Result<Self, ClientError> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|error| ClientError::input(format!("target: {address}: {error}")))?
+    fn new(address: SocketAddr, host: &str, how: &Connection) -> Result<Self, ClientError> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            ClientError::input(format!("target: {address}: {error}"))
+        };
+        let scheme = if how.tls.is_some() { "https" } else { "http" };
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
+            .map_err(|error| wrong(&error))?
             .connect_timeout(CONNECT_TIMEOUT)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(10));
+        if let Some(tls) = &how.tls {
+            let name = tls.server_name.as_deref().unwrap_or_else(|| name_of(host));
+            let config = ClientTlsConfig::from(tls).domain_name(name);
+            endpoint = endpoint.tls_config(config).map_err(|error| {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                ClientError::input(format!(
+                    "tls: {}",
+                    cause.unwrap_or_else(|| error.to_string())
+                ))
+            })?;
+        }
         Ok(Self {
             address,
-            channel: endpoint.connect_lazy(),
+            channels: (0..how.channels.max(1))
+                .map(|_| endpoint.connect_lazy())
+                .collect(),
+            next: AtomicUsize::new(0),
+            outstanding: AtomicUsize::new(0),
             health: Mutex::default(),
         })
+    }
+
+    /// The connection for the next request.
+    pub(super) fn channel(&self) -> Channel {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.channels[turn % self.channels.len()].clone()
+    }
+
+    /// Counts a request until the result is dropped.
+    pub(super) fn begin(&self) -> Outstanding<'_> {
+        self.outstanding.fetch_add(1, Ordering::Relaxed);
+        Outstanding(self)
     }
 
     pub(super) fn succeeded(&self) {
@@ -101,9 +145,16 @@ impl Server {
     }
 }
 
+/// The host without its port and without the brackets of IPv6.
+fn name_of(host: &str) -> &str {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// All servers of a target.
 pub(super) struct Fleet {
     pub(super) target: Target,
+    how: Connection,
     next: AtomicUsize,
     known: tokio::sync::Mutex<Known>,
 }
@@ -115,9 +166,10 @@ struct Known {
 }
 
 impl Fleet {
-    pub(super) fn new(target: Target) -> Self {
+    pub(super) fn new(target: Target, how: Connection) -> Self {
         Self {
             target,
+            how,
             next: AtomicUsize::new(0),
             known: tokio::sync::Mutex::default(),
         }
@@ -147,7 +199,7 @@ impl Fleet {
                             .find(|server| server.address == address);
                         servers.push(match kept {
                             Some(server) => Arc::clone(server),
-                            None => Arc::new(Server::new(address)?),
+                            None => Arc::new(Server::new(address, host, &self.how)?),
                         });
                     }
                 }
@@ -172,8 +224,19 @@ impl Fleet {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let turn =
             (0..servers.len()).map(|step| &servers[(start.wrapping_add(step)) % servers.len()]);
-        turn.min_by_key(|server| (tried.contains(&server.address), server.rests()))
-            .cloned()
+        let load = |server: &Server| match self.how.balance {
+            Balance::RoundRobin => 0,
+            Balance::LeastOutstanding => server.outstanding.load(Ordering::Relaxed),
+        };
+        // Of equals the first in turn.
+        turn.min_by_key(|server| {
+            (
+                tried.contains(&server.address),
+                server.rests(),
+                load(server.as_ref()),
+            )
+        })
+        .cloned()
     }
 }
 
@@ -216,7 +279,8 @@ mod tests {
 
     #[tokio::test]
     async fn servers_take_turns_and_one_that_failed_comes_last() {
-        let fleet = Fleet::new(Target::parse("127.0.0.1:1,127.0.0.1:2,127.0.0.1:3").unwrap());
+        let target = Target::parse("127.0.0.1:1,127.0.0.1:2,127.0.0.1:3").unwrap();
+        let fleet = Fleet::new(target, Connection::default());
         let servers = fleet.servers().await.unwrap();
         let port = |tried: &[SocketAddr]| fleet.pick(&servers, tried).unwrap().address().port();
         assert_eq!([port(&[]), port(&[]), port(&[]), port(&[])], [1, 2, 3, 1]);
@@ -226,5 +290,27 @@ mod tests {
         assert_eq!(port(&others), 2);
         servers[1].succeeded();
         assert!((0..3).any(|_| port(&[]) == 2));
+    }
+
+    #[tokio::test]
+    async fn the_server_with_the_least_to_do_comes_first() {
+        let target = Target::parse("127.0.0.1:1,127.0.0.1:2").unwrap();
+        let how = Connection {
+            balance: Balance::LeastOutstanding,
+            ..Connection::default()
+        };
+        let fleet = Fleet::new(target, how);
+        let servers = fleet.servers().await.unwrap();
+        let port = || fleet.pick(&servers, &[]).unwrap().address().port();
+        let busy = servers[0].begin();
+        assert!((0..6).all(|_| port() == 2));
+        drop(busy);
+        assert!((0..2).any(|_| port() == 1));
+    }
+
+    #[test]
+    fn names_for_certificates() {
+        assert_eq!(name_of("rewards:50051"), "rewards");
+        assert_eq!(name_of("[::1]:2"), "::1");
     }
 }

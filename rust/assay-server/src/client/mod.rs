@@ -17,6 +17,7 @@ mod decode;
 mod encode;
 mod error;
 mod fleet;
+mod options;
 mod retry;
 
 use std::sync::Arc;
@@ -38,30 +39,16 @@ use encode::{Encoded, EncodedCodec, Template};
 use error::translate;
 pub use error::{ClientError, ClientErrorKind};
 use fleet::{Fleet, Server, Target};
-use retry::Budget;
+pub use options::{Balance, ClientOptions, Tls};
+use options::{Caller, Connection};
+pub(crate) use retry::Budget;
 
 /// Requests in flight for one batch: enough to keep the cores of a few servers busy while answers travel.
 const WINDOW: usize = 16;
+/// So near its deadline, a call that was cancelled was cancelled by it.
+const CLOSE: Duration = Duration::from_millis(50);
 /// The server's own limit has the last word; the advised request is below 8 MiB.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
-
-/// How to call.
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// Time for each call, all its requests and their retries together. Default 60 s.
-    pub timeout: Duration,
-    /// The bytes of the `tokenizer.json` that token ids belong to. Default none.
-    pub tokenizer_json: Option<Vec<u8>>,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_mins(1),
-            tokenizer_json: None,
-        }
-    }
-}
 
 /// A batch, cut into requests and encoded; [`Client::run`] sends it.
 #[derive(Debug)]
@@ -82,6 +69,7 @@ pub struct Client {
 
 struct Shared {
     fleet: Fleet,
+    caller: Caller,
     budget: Budget,
     names: Vec<String>,
     template: Template,
@@ -111,10 +99,24 @@ impl Client {
             .map(|component| component.name.clone());
         Ok(Self {
             shared: Arc::new(Shared {
-                fleet: Fleet::new(Target::parse(target)?),
+                fleet: Fleet::new(
+                    Target::parse(target)?,
+                    Connection {
+                        tls: options.tls.clone(),
+                        channels: options.channels.clamp(1, 64),
+                        balance: options.balance,
+                    },
+                ),
+                caller: Caller::new(options)?,
                 budget: Budget::new(),
                 names: names.collect(),
-                template: Template::new(spec_to_wire(spec)?, &tokenizer_sha256),
+                template: Template::new(
+                    spec_to_wire(spec)?,
+                    &tokenizer_sha256,
+                    spec.components
+                        .iter()
+                        .any(|component| component.kind.is_outside()),
+                ),
                 tokenizer_json: options.tokenizer_json.clone(),
                 timeout: options.timeout,
             }),
@@ -129,7 +131,8 @@ impl Client {
         }
     }
 
-    /// A batch of token ids: completion `i` is `token_ids[offsets[i]..offsets[i + 1]]`.
+    /// A batch of token ids: completion `i` is `token_ids[offsets[i]..offsets[i + 1]]`. `prompts` may be empty; they travel if a
+    /// component of the spec looks at them.
     ///
     /// # Errors
     ///
@@ -139,6 +142,7 @@ impl Client {
         token_ids: &[u32],
         offsets: &[i64],
         references: &[Option<&str>],
+        prompts: &[Option<&str>],
     ) -> CoreResult<Requests> {
         if self.shared.tokenizer_json.is_none() {
             return Err(Error::input(
@@ -146,8 +150,9 @@ impl Client {
             ));
         }
         assay_core::score::check_offsets(token_ids.len(), offsets, references.len())?;
+        let template = &self.shared.template;
         Ok(Requests {
-            encoded: self.shared.template.tokens(token_ids, offsets, references),
+            encoded: template.tokens(token_ids, offsets, references, prompts),
             count: references.len(),
         })
     }
@@ -204,12 +209,15 @@ impl Client {
     /// As [`Client::run`].
     pub async fn server_info(&self) -> Result<pb::GetServerInfoResponse, ClientError> {
         let deadline = Instant::now() + self.shared.timeout;
-        let ask = |server: Arc<Server>, timeout| async move {
+        let ask = |server: Arc<Server>, timeout| {
             let mut request = Request::new(pb::GetServerInfoRequest {});
             request.set_timeout(timeout);
-            let mut client = RewardServiceClient::new(server.channel.clone());
-            let response = client.get_server_info(request).await?;
-            Ok(response.into_inner())
+            self.shared.caller.sign(request.metadata_mut());
+            async move {
+                let mut client = RewardServiceClient::new(server.channel());
+                let response = client.get_server_info(request).await?;
+                Ok(response.into_inner())
+            }
         };
         self.shared.attempts(deadline, ask).await
     }
@@ -224,8 +232,10 @@ impl Shared {
         let send = |server: Arc<Server>, timeout| {
             let mut message = Request::new(request.bytes.clone());
             message.set_timeout(timeout);
+            self.caller.sign(message.metadata_mut());
             async move {
-                let mut grpc = Grpc::new(server.channel.clone())
+                let _unanswered = server.begin();
+                let mut grpc = Grpc::new(server.channel())
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)
                     .max_encoding_message_size(MAX_MESSAGE_BYTES);
                 let ready = grpc.ready().await;
@@ -248,6 +258,7 @@ impl Shared {
         F: Future<Output = Result<T, Status>>,
     {
         let mut tried = Vec::new();
+        let mut reasons: Vec<String> = Vec::new();
         let mut registered = 0;
         loop {
             let step = async {
@@ -271,8 +282,9 @@ impl Shared {
                 }
                 Err(status) => status,
             };
-            // tonic's own clock, on either side, says CANCELLED; nobody else cancels a call that is still awaited.
-            if matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded) {
+            // tonic's own clock, on either side, says CANCELLED, and so does a connection that breaks in its handshake.
+            let broke = error::is_transport(&status) && Instant::now() + CLOSE < deadline;
+            if matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded) && !broke {
                 return Err(self.too_late());
             }
             if error::named_kind(&status) == Some(UNKNOWN_TOKENIZER) && registered < servers {
@@ -281,7 +293,7 @@ impl Shared {
                 continue;
             }
             tried.push(server.address());
-            let failure = translate(&status, &self.fleet.target.text);
+            let failure = self.failure(&status, &server, &mut reasons);
             let Some(pause) = retry::pause(&status, tried.len(), servers) else {
                 return Err(failure);
             };
@@ -293,13 +305,30 @@ impl Shared {
         }
     }
 
+    /// A status as an error; where no server answers, with what each of them said last.
+    fn failure(&self, status: &Status, server: &Server, reasons: &mut Vec<String>) -> ClientError {
+        let target = &self.fleet.target.text;
+        let failure = translate(status, target);
+        if failure.kind() != ClientErrorKind::Unavailable {
+            return failure;
+        }
+        let address = format!("{}: ", server.address());
+        reasons.retain(|reason| !reason.starts_with(&address));
+        reasons.push(address + &error::innermost(status));
+        if reasons.len() == 1 {
+            return failure;
+        }
+        error::no_server(target, &reasons.join("; "))
+    }
+
     /// Gives a server the tokenizer that it does not know, or has forgotten.
     async fn register(&self, server: &Server, deadline: Instant) -> Result<(), ClientError> {
         let tokenizer_json = self.tokenizer_json.clone().unwrap_or_default();
         let mut request = Request::new(pb::RegisterTokenizerRequest { tokenizer_json });
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-        let mut client = RewardServiceClient::new(server.channel.clone())
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        self.caller.sign(request.metadata_mut());
+        let mut client =
+            RewardServiceClient::new(server.channel()).max_encoding_message_size(MAX_MESSAGE_BYTES);
         match tokio::time::timeout_at(deadline, client.register_tokenizer(request)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(status)) => Err(translate(&status, &self.fleet.target.text)),

@@ -19,24 +19,25 @@ const EARNED: f64 = 0.2;
 const COST: f64 = 1.0;
 
 /// The retries that all requests of a client share.
-pub(super) struct Budget {
+#[derive(Debug)]
+pub(crate) struct Budget {
     tokens: Mutex<f64>,
 }
 
 impl Budget {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             tokens: Mutex::new(FULL),
         }
     }
 
-    pub(super) fn success(&self) {
+    pub(crate) fn success(&self) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         *tokens = (*tokens + EARNED).min(FULL);
     }
 
     /// Notes a failure; true if another attempt is within the budget.
-    pub(super) fn failure(&self) -> bool {
+    pub(crate) fn failure(&self) -> bool {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         *tokens = (*tokens - COST).max(0.0);
         *tokens > FULL / 2.0

@@ -67,6 +67,7 @@ impl Caller {
             let client_options = ClientOptions {
                 timeout: options.timeout(),
                 tokenizer_json,
+                ..ClientOptions::default()
             };
             let client = Client::new(&options.target, &Workload::spec(), &client_options)?;
             client.server_info().await?;
@@ -126,7 +127,7 @@ impl Caller {
             Ok(client.texts(&texts))
         } else {
             client
-                .tokens(&ids, &offsets, &references)
+                .tokens(&ids, &offsets, &references, &[])
                 .map_err(ClientError::from)
         };
         let result = match requests {

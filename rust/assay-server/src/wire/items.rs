@@ -1,8 +1,9 @@
 //! Items from the wire, results to the wire.
 
-use assay_core::score::{Item, Scorer, Scores, Status, Watch};
+use assay_core::score::{Ask, Completion as Written, Given, Item, Scorer, Scores, Status, Watch};
 use assay_core::{ErrorKind, Result};
 
+use crate::outside::Question;
 use crate::pb;
 use crate::pb::item::Completion;
 use crate::pb::item_result::Outcome;
@@ -43,8 +44,20 @@ impl<'a> Batch<'a> {
         batch
     }
 
-    /// Scores every item; the results are in the order of the request.
-    pub(crate) fn score(&self, scorer: &Scorer, watch: &dyn Watch) -> Result<Vec<pb::ItemResult>> {
+    /// Scores every item; the results are in the order of the request. `given` is what was found out elsewhere, for each item
+    /// of the request, or empty.
+    pub(crate) fn score(
+        &self,
+        scorer: &Scorer,
+        given: &[Vec<Given>],
+        watch: &dyn Watch,
+    ) -> Result<Vec<pb::ItemResult>> {
+        let known = |positions: &mut dyn Iterator<Item = usize>| -> Vec<Vec<Given>> {
+            if given.is_empty() {
+                return Vec::new();
+            }
+            positions.map(|position| given[position].clone()).collect()
+        };
         let mut results = vec![pb::ItemResult::default(); self.items.len()];
         for &(position, reason) in &self.malformed {
             results[position] = malformed(reason.to_owned());
@@ -56,13 +69,18 @@ impl<'a> Batch<'a> {
                 .map(|&(position, text)| self.item(position, text))
                 .collect();
             place(
-                &scorer.score_watched(&items, &[], Some(watch))?,
+                &scorer.score_watched(
+                    &items,
+                    &known(&mut self.text.iter().map(|pair| pair.0)),
+                    Some(watch),
+                )?,
                 self.text.iter().map(|&(position, _)| position),
                 &mut results,
             );
         }
         if !self.tokens.is_empty() {
-            self.place_tokens((scorer, watch), &self.tokens, &mut results)?;
+            let known = known(&mut self.tokens.iter().map(|pair| pair.0));
+            self.place_tokens((scorer, watch), &self.tokens, &known, &mut results)?;
         }
         for (result, item) in results.iter_mut().zip(self.items) {
             result.id.clone_from(&item.id);
@@ -85,9 +103,10 @@ impl<'a> Batch<'a> {
         &self,
         scorer: (&Scorer, &dyn Watch),
         tokens: &[(usize, &[u8])],
+        given: &[Vec<Given>],
         results: &mut [pb::ItemResult],
     ) -> Result<()> {
-        match (self.score_tokens(scorer, tokens), tokens) {
+        match (self.score_tokens(scorer, tokens, given), tokens) {
             (Ok(columns), _) => place(
                 &columns,
                 tokens.iter().map(|&(position, _)| position),
@@ -100,8 +119,9 @@ impl<'a> Batch<'a> {
             }
             (Err(error), _) if error.kind() == ErrorKind::InvalidInput => {
                 let (left, right) = tokens.split_at(tokens.len() / 2);
-                self.place_tokens(scorer, left, results)?;
-                self.place_tokens(scorer, right, results)?;
+                let (first, second) = given.split_at(left.len().min(given.len()));
+                self.place_tokens(scorer, left, first, results)?;
+                self.place_tokens(scorer, right, second, results)?;
             }
             (Err(error), _) => return Err(error),
         }
@@ -112,6 +132,7 @@ impl<'a> Batch<'a> {
         &self,
         (scorer, watch): (&Scorer, &dyn Watch),
         tokens: &[(usize, &[u8])],
+        given: &[Vec<Given>],
     ) -> Result<Scores> {
         let mut ids = Vec::with_capacity(tokens.iter().map(|(_, bytes)| bytes.len() / 4).sum());
         let mut offsets = vec![0];
@@ -124,7 +145,29 @@ impl<'a> Batch<'a> {
             .iter()
             .map(|&(position, _)| self.items[position].reference.as_deref())
             .collect();
-        scorer.score_tokens_watched(&ids, &offsets, &references, &[], Some(watch))
+        scorer.score_tokens_watched(&ids, &offsets, &references, given, Some(watch))
+    }
+}
+
+/// What the outside components of the scorer's spec have to be told about an item; nothing about a malformed one, which the
+/// scoring will name.
+pub(crate) fn question(item: &pb::Item, scorer: &Scorer) -> Question {
+    let asks = match &item.completion {
+        Some(Completion::Text(text)) => scorer.asks(Written::Text(text)),
+        Some(Completion::TokenIds(bytes)) => {
+            let (chunks, _) = bytes.as_chunks::<4>();
+            let ids: Vec<u32> = chunks
+                .iter()
+                .map(|chunk| u32::from_le_bytes(*chunk))
+                .collect();
+            scorer.asks(Written::Tokens(&ids))
+        }
+        None => Ok(Vec::new()),
+    };
+    Question {
+        asks: asks.unwrap_or_else(|_| vec![Ask::Nothing; scorer.outside().count()]),
+        prompt: item.prompt.clone(),
+        reference: item.reference.clone(),
     }
 }
 

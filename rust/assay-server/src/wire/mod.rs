@@ -5,5 +5,5 @@ mod items;
 mod spec;
 
 pub(crate) use error::{KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, status};
-pub(crate) use items::Batch;
+pub(crate) use items::{Batch, question};
 pub use spec::{spec_from_wire, spec_to_wire};
