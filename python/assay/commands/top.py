@@ -74,14 +74,15 @@ def _live(target: str, interval: float) -> None:
 def page(target: str, found: Figures) -> Group:
     """The figures as a screen."""
     from rich import box
+    from rich.columns import Columns
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     def table(title: str, rows: dict[str, str]) -> Table:
         grid = Table(title=title, title_justify="left", box=box.SIMPLE, show_header=False, pad_edge=False)
-        grid.add_column(min_width=18)
-        grid.add_column(justify="right", min_width=12)
+        grid.add_column(no_wrap=True, min_width=17)
+        grid.add_column(no_wrap=True, justify="right")
         for name, value in rows.items():
             grid.add_row(Text(name), Text(value))
         return grid
@@ -106,9 +107,9 @@ def page(target: str, found: Figures) -> Group:
     components["fuel, where any"] = _number(found.fuel_mean)
     others = {f"{cache} cache": _share(value) for cache, value in found.cache_hit_share.items()}
     others |= {f"{code}/s": f"{rate:,.1f}" for code, rate in found.codes.items() if rate or code == "OK"}
-    columns = Table.grid(padding=(0, 4))
-    columns.add_row(table("Load", load), table("Queue", queue), table("Items", statuses))
-    columns.add_row(table("Components", components), table("Caches and codes", others), "")
+    # As many beside each other as the terminal is wide.
+    titled = {"Load": load, "Queue": queue, "Items": statuses, "Components": components, "Caches and codes": others}
+    columns = Columns([table(title, rows) for title, rows in titled.items()], padding=(0, 3))
     head = Text(
         f"assay-server {found.version} at {target}, {found.threads} scoring threads, last {found.seconds:.1f} s"
     )
@@ -118,10 +119,10 @@ def page(target: str, found: Figures) -> Group:
 def _time(seconds: float) -> str:
     if math.isnan(seconds):
         return "-"
-    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds / 1e-6:.3g} µs"
+    return f"{seconds / 1e-9:.3g} ns"
 
 
 def _number(value: float) -> str:

@@ -93,6 +93,8 @@ def test_once(assay: Assay, server: tuple[str, str]) -> None:
     shown = assay("top", metrics, "--once", "--interval", 0.05)
     assert "items/s" in shown.out
     assert "accuracy" in shown.out
+    assert re.search(r"held +0.0 of 512 MiB", shown.out)
+    assert re.search(r"CPU +\d\.\d\d cores", shown.out)
 
 
 def test_every_metric_of_the_dashboard_is_exported(server: tuple[str, str]) -> None:
