@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -20,7 +21,7 @@ from assay._inputs import (
 )
 from assay.client.options import Connection
 from assay.client.stream import astream, stream
-from assay.errors import InvalidInputError
+from assay.errors import InvalidInputError, UnavailableError
 from assay.spec import RewardSpec, SpecLike, asks_outside, canonical_json
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def connect(  # noqa: PLR0913 - one parameter an option
     tenant: str | None = None,
     channels: int = 2,
     balance: Literal["round_robin", "least_outstanding"] = "round_robin",
+    fallback: Literal["local"] | None = None,
 ) -> RemoteScorer:
     """Scores on the reward server at `target`; the result has the interface of `assay.Scorer` and scores alike.
 
@@ -96,6 +98,8 @@ def connect(  # noqa: PLR0913 - one parameter an option
         tenant: who the work is for.
         channels: connections to each server, 1 to 64.
         balance: which server gets the next request: in turn, or the one with the fewest unanswered requests of this client.
+        fallback: `"local"` scores in this process, with a warning, while no server answers: the same scores, on this machine's
+            cores. What reward models and plug-ins of the server would say is `unavailable` then. Streams do not fall back.
 
     Raises:
         InvalidSpecError: the spec is wrong.
@@ -113,7 +117,7 @@ def connect(  # noqa: PLR0913 - one parameter an option
         channels=channels,
         balance=balance,
     )
-    return RemoteScorer(target, spec, tokenizer=tokenizer, timeout=timeout, connection=connection)
+    return RemoteScorer(target, spec, tokenizer=tokenizer, timeout=timeout, connection=connection, fallback=fallback)
 
 
 class RemoteScorer:
@@ -135,6 +139,7 @@ class RemoteScorer:
         tokenizer: str | os.PathLike[str] | FastTokenizer | None = None,
         timeout: float = 60.0,
         connection: Connection | None = None,
+        fallback: Literal["local"] | None = None,
     ) -> None:
         """As `connect`, with the options of connections in one."""
         if not timeout > 0:
@@ -144,6 +149,9 @@ class RemoteScorer:
         self._tokenizer_json = None if tokenizer is None else tokenizer_json(tokenizer)
         self._timeout = timeout
         self._connection = connection or Connection()
+        if fallback not in (None, "local"):
+            raise InvalidInputError(f"fallback: {fallback!r} is neither None nor 'local'")
+        self._fallback = fallback
         self._connect()
 
     def _connect(self) -> None:
@@ -186,7 +194,21 @@ class RemoteScorer:
                 do not travel.
         """
         check_prompts(prompts, completions)
-        return scores(self._native.score(texts(completions), optional_texts(references), self._asked(prompts)))
+        written, known, asked = texts(completions), optional_texts(references), self._asked(prompts)
+        return self._or_here(lambda native: native.score(written, known, asked))
+
+    def _or_here(self, score: Callable[[_native.RemoteScorer | _native.Scorer], _native.Scores]) -> Scores:
+        """Scores on the servers, or, where that was asked for and none answers, in this process."""
+        try:
+            return scores(score(self._native))
+        except UnavailableError as error:
+            return scores(score(self._here(error)))
+
+    def _here(self, error: UnavailableError) -> _native.Scorer:
+        if self._fallback is None:
+            raise error
+        warnings.warn(f"scoring in this process: {error}", RuntimeWarning, stacklevel=4)
+        return _native.Scorer(self._spec_json, self._tokenizer_json)
 
     def _asked(self, prompts: Sequence[Any] | None) -> list[str | None] | None:
         return prompt_texts(prompts) if self._needs_prompts else None
@@ -207,8 +229,8 @@ class RemoteScorer:
             prompts: as for `score`.
         """
         check_prompts(prompts, references)
-        known = optional_texts(references)
-        return scores(self._native.score_tokens(token_ids, offsets, known, self._asked(prompts)))
+        known, asked = optional_texts(references), self._asked(prompts)
+        return self._or_here(lambda native: native.score_tokens(token_ids, offsets, known, asked))
 
     async def ascore(
         self,
@@ -219,7 +241,11 @@ class RemoteScorer:
         """`score` for asyncio. Cancelling the task cancels the requests."""
         check_prompts(prompts, completions)
         written, known, asked = texts(completions), optional_texts(references), self._asked(prompts)
-        return await _finished(lambda done: self._native.start(written, known, done, asked))
+        try:
+            return await _finished(lambda done: self._native.start(written, known, done, asked))
+        except UnavailableError as error:
+            here = self._here(error)
+            return scores(await asyncio.to_thread(here.score, written, known, asked))
 
     async def ascore_tokens(
         self,
@@ -231,7 +257,11 @@ class RemoteScorer:
         """`score_tokens` for asyncio. Cancelling the task cancels the requests."""
         check_prompts(prompts, references)
         known, asked = optional_texts(references), self._asked(prompts)
-        return await _finished(lambda done: self._native.start_tokens(token_ids, offsets, known, done, asked))
+        try:
+            return await _finished(lambda done: self._native.start_tokens(token_ids, offsets, known, done, asked))
+        except UnavailableError as error:
+            here = self._here(error)
+            return scores(await asyncio.to_thread(here.score_tokens, token_ids, offsets, known, asked))
 
     def score_stream(
         self,

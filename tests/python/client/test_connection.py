@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
 import assay
@@ -176,3 +177,20 @@ def test_leaving_a_stream_gives_it_up(server: Any) -> None:
         remote.score_stream(["4"], ["4"], size=0)
     with pytest.raises(assay.InvalidInputError, match="references has 2"):
         remote.score_stream(["4"], ["4", "5"])
+
+
+def test_scoring_here_while_no_server_answers(byte_tokenizer: Any, tokenizer_file: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    arguments = (["It is 4.", "It is 5."], ["4", "4"])
+    remote = pickle.loads(pickle.dumps(assay.connect(address, "accuracy", fallback="local", tokenizer=tokenizer_file)))
+    with pytest.warns(RuntimeWarning, match="scoring in this process: no reward server answers"):
+        assert remote.score(*arguments).total.tolist() == [1.0, 0.0]
+    with pytest.warns(RuntimeWarning, match="scoring in this process"):
+        assert asyncio.run(remote.ascore(*arguments)).total.tolist() == [1.0, 0.0]
+    ids = np.array(byte_tokenizer.encode("It is 4.").ids, dtype=np.uint32)
+    with pytest.warns(RuntimeWarning, match="scoring in this process"):
+        assert remote.score_tokens(ids, np.array([0, len(ids)]), ["4"]).total.tolist() == [1.0]
+    with pytest.raises(assay.InvalidInputError, match="fallback"):
+        assay.connect(address, "accuracy", fallback="remote")  # pyright: ignore[reportArgumentType]
