@@ -150,6 +150,7 @@ def test_a_pipeline_with_every_kind_of_stage_and_what_each_leaves(pipeline: Path
     assert squashed[1] == pytest.approx(1 / (1 + np.exp(-squashed[0])))
 
 
+@pytest.mark.timeout(600)
 def test_kill_9_in_every_stage_and_resume_is_the_uninterrupted_run(pipeline: Path, killed_run, lasting):
     whole, killed = killed_run(pipeline)
     assert lasting(killed) == lasting(whole)
