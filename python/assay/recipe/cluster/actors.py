@@ -34,22 +34,24 @@ class Place:
         role: ``learner``, ``generator`` or ``rewards``.
         number: Among those of its role.
         port: Where it listens, if it does; the same after a restart.
+        host: The address it listens on; its node's by default.
     """
 
     folder: Path
     role: str
     number: int
     port: int = 0
+    host: str | None = None
 
     def note(self) -> str:
-        """Writes who runs where into ``cluster/`` of the run folder; returns this node's address."""
+        """Writes who runs where into ``cluster/`` of the run folder; returns the address to listen on."""
         import ray
 
         node: str = ray.util.get_node_ip_address()
         (self.folder / "cluster").mkdir(parents=True, exist_ok=True)
         text = json.dumps({"role": self.role, "number": self.number, "node": node, "pid": os.getpid()})
         write_whole(self.folder / "cluster" / f"{self.role}-{self.number}.json", text + "\n")
-        return node
+        return self.host or node
 
 
 class RewardActor:

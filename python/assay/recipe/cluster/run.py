@@ -55,7 +55,8 @@ def run_on_ray(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
                 f"the cluster cannot hold this run: it asks for {_total(bundles)} ({len(bundles)} processes, "
                 f"{recipe.cluster.placement}), and has {ray.cluster_resources()}; change [cluster] or add nodes"
             )
-        return _supervise(recipe, folder, group, resume=resume)
+        # On one machine nothing has to be heard from outside.
+        return _supervise(recipe, folder, group, resume=resume, host="127.0.0.1" if address == "ray" else None)
     finally:
         with suppress(Exception):
             remove_placement_group(group)  # ends every actor in it
@@ -96,21 +97,21 @@ def _connect(address: str, bundles: list[dict[str, float]]) -> None:
         raise UnavailableError(f"Ray at {address!r} cannot be reached: {error}") from error
 
 
-def _supervise(recipe: Recipe, folder: Path, group: Any, *, resume: bool) -> dict[str, Any]:
+def _supervise(recipe: Recipe, folder: Path, group: Any, *, resume: bool, host: str | None) -> dict[str, Any]:
     cluster = recipe.cluster
     count = _generators(recipe)
     engine = EngineActor if isinstance(recipe.generator, LocalGeneration) else SGLangActor
     ports = random.SystemRandom().sample(_PORTS, count + cluster.reward_servers)
     generators = [
         _place(engine, group, 1 + number, cluster, "generator", restarts=-1).remote(
-            Place(folder, "generator", number, ports[number]), recipe
+            Place(folder, "generator", number, ports[number], host), recipe
         )
         for number in range(count)
     ]
     threads = max(1, int(cluster.reward_cpus))
     rewards = [
         _place(RewardActor, group, 1 + count + number, cluster, "reward", restarts=-1).remote(
-            Place(folder, "rewards", number, ports[count + number]), threads
+            Place(folder, "rewards", number, ports[count + number], host), threads
         )
         for number in range(cluster.reward_servers)
     ]
