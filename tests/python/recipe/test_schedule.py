@@ -139,6 +139,7 @@ def make(monkeypatch: pytest.MonkeyPatch):
             policy=SimpleNamespace(tokenizer=None),
             prompt_ids=lambda picked, _: [np.array([1], np.uint32) for _ in picked],
             weight_version=0,
+            reward_servers=None,
         )
         sampling: Any = SamplingParams(1)
         made.append(Flow(context, stage, state, schedule=schedule, sampling=sampling, scorer=None))  # type: ignore[arg-type]
