@@ -19,6 +19,7 @@ __all__ = [
     "balance",
     "extract",
     "group_advantages",
+    "load",
     "pack",
     "parse_spec",
     "serve",
