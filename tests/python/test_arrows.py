@@ -15,13 +15,25 @@ import assay
 
 PACKAGE = Path(assay.__file__).parent
 LAYERS = [
-    {"_native", "_files", "_inputs", "_transformers", "errors", "verdicts", "scores", "spec", "batch"},
+    {"_native", "_files", "_guarded", "_inputs", "_transformers", "errors", "verdicts", "scores", "spec", "batch"},
     {"rewards", "client", "data", "plugin", "rollout", "learner"},
     {"integrations", "evaluate", "recipe", "report", "plan"},
     {"cli", "commands"},
 ]
 LAYER = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-NO_TORCH = {"_inputs", "errors", "verdicts", "scores", "spec", "batch", "rewards", "client", "data", "plugin"}
+NO_TORCH = {
+    "_guarded",
+    "_inputs",
+    "errors",
+    "verdicts",
+    "scores",
+    "spec",
+    "batch",
+    "rewards",
+    "client",
+    "data",
+    "plugin",
+}
 FILES = sorted(
     path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE
 )

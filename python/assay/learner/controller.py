@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def join(device: str) -> Controller | None:
-    """Joins the processes that torchrun started; on every rank but 0, works until the run is over.
+    """Joins the processes that torchrun or Ray started; on every rank but 0, works until the run is over.
 
     Args:
         device: Where the model runs, as the recipe names it.
@@ -89,7 +89,7 @@ class Controller:
         """Lets every other rank go; they end, and so does the group.
 
         If rank 0 failed amid what all ranks do together, the others wait for it where they are: they are not told, but
-        find their connection gone when this process ends, and torchrun ends them.
+        find their connection gone when this process ends, and whoever started them ends them.
         """
         if self._in_step:
             self.group.tell(None)

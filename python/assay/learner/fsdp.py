@@ -1,4 +1,4 @@
-"""The learner over several processes: FSDP2 under torchrun.
+"""The learner over several processes: FSDP2 under torchrun or Ray.
 
 Weights, gradients and optimizer moments are sharded over the processes (``fully_shard``, one group a decoder layer), and
 each process trains on its part of every mini-batch, so that memory and time of a step both shrink. Losses are weighted by
@@ -27,6 +27,7 @@ from transformers.initialization import no_init_weights
 
 import assay
 from assay.learner.policy import Policy, PolicyOptions, TokenOutputs
+from assay.learner.ranks import GROUP_VARIABLE
 from assay.learner.state import like, load_state, load_weights, save_shards
 from assay.learner.step import Learner
 
@@ -262,10 +263,11 @@ def whole_tensors(policy: Policy) -> dict[str, Tensor]:
 def follow(group: Group) -> None:
     """Does what rank 0 says until it says that the run is over.
 
-    Ctrl-C is rank 0's to handle: it finishes its step, which needs every rank.
+    Ctrl-C is rank 0's to handle: it finishes its step, which needs every rank. (Ray passes on no Ctrl-C.)
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    if GROUP_VARIABLE not in os.environ:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
     worker = Worker(group)
     while (command := group.tell()) is not None:
         name, arguments, options = command

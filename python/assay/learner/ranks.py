@@ -9,9 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def under_torchrun() -> bool:
-    """Whether this process is one of several that torchrun started."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "TORCHELASTIC_RUN_ID" in os.environ
+# Set by whoever starts several processes to train one model, with the variables of torch.distributed.
+GROUP_VARIABLE = "ASSAY_LEARNER_GROUP"
+
+
+def one_of_several() -> bool:
+    """Whether this process is one of several that train one model: torchrun started it, or assay did on Ray."""
+    started = "TORCHELASTIC_RUN_ID" in os.environ or GROUP_VARIABLE in os.environ
+    return started and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def restarted() -> bool:

@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Self
 
-from assay.learner.ranks import under_torchrun
+from assay.learner.ranks import one_of_several
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -37,6 +37,6 @@ class Interrupt:
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         # torchrun passes on what the terminal has sent already, so there the second signal says nothing new.
-        if self.requested and not under_torchrun():
+        if self.requested and not one_of_several():
             raise KeyboardInterrupt
         self.requested = True

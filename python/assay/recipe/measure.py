@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from assay.learner.flops import peak_flops
-from assay.learner.ranks import under_torchrun
+from assay.learner.ranks import one_of_several
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -70,7 +70,7 @@ def utilisation(
     peak = runtime.peak_tflops * 1e12
     if not peak and policy.options.compute_dtype == "bfloat16":
         peak = peak_flops(policy.device) or 0.0
-    devices = int(os.environ.get("WORLD_SIZE", "1")) if under_torchrun() else 1
+    devices = int(os.environ.get("WORLD_SIZE", "1")) if one_of_several() else 1
     return {"mfu": learned["train/flops"] / (seconds * peak * devices)} if peak else {}
 
 

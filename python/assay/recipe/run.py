@@ -10,7 +10,7 @@ import torch
 
 from assay._transformers import hide_progress_bars
 from assay.errors import UnavailableError
-from assay.learner.ranks import under_torchrun
+from assay.learner.ranks import one_of_several
 from assay.recipe.collect import run_collect
 from assay.recipe.context import RunContext, load_problems
 from assay.recipe.dataset import load_data
@@ -72,7 +72,7 @@ def run_recipe(
     hide_progress_bars()
     if recipe.runtime.threads:
         torch.set_num_threads(recipe.runtime.threads)
-    if not under_torchrun():
+    if not one_of_several():
         return _run(recipe, out, hosts, resume=resume, controller=None)
     from assay.learner.controller import join
 

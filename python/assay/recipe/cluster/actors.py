@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay import _guarded
 from assay.errors import AssayError, UnavailableError
+from assay.learner.ranks import GROUP_VARIABLE
 from assay.recipe.folder import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assay.recipe.schema import Recipe
     from assay.rollout import SamplingParams
 
 MODEL = Path("generator") / "model"
 TOKENIZER = Path("tokenizer") / "tokenizer.json"
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Place:
     Attributes:
         folder: The run folder, absolute; the same on all nodes.
         role: ``learner``, ``generator`` or ``rewards``.
-        number: Among those of its role.
+        number: Among those of its role; of a learner its rank.
         port: Where it listens, if it does; the same after a restart.
         host: The address it listens on; its node's by default.
     """
@@ -60,7 +68,8 @@ class RewardActor:
     def __init__(self, place: Place, threads: int) -> None:
         self._place, self._threads = place, threads
         self._address = f"{place.note()}:{place.port}"
-        self._server: subprocess.Popen[str] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._closing = False
         if (place.folder / TOKENIZER).is_file():
             self.start()
 
@@ -72,22 +81,29 @@ class RewardActor:
         """
         if self._server is not None and self._server.poll() is None:
             return self._address
-        from assay.rollout.sglang import guard
-
         command = [sys.executable, "-m", "assay.cli", "serve", "--bind", self._address, "--threads", str(self._threads)]
         command += ["--tokenizer", str(self._place.folder / TOKENIZER)]
-        self._server = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-I", str(guard.__file__), str(os.getpid()), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert self._server.stdout is not None, "it is a pipe"
-        line = self._server.stdout.readline()
-        if not line.startswith("listening on "):
-            raise UnavailableError(f"no reward server at {self._address}: it ended with {self._server.wait()}")
-        return self._address
+        for attempt in range(_ATTEMPTS):
+            # The server of an actor that was killed may need a moment to give up the port.
+            time.sleep(attempt)
+            self._server = _guarded.start(command, stdout=subprocess.PIPE)
+            assert self._server.stdout is not None, "it is a pipe"
+            if self._server.stdout.readline().startswith(b"listening on "):
+                threading.Thread(target=self._watch, args=(self._server,), name="reward-server", daemon=True).start()
+                return self._address
+        raise UnavailableError(f"no reward server at {self._address}: it ended with {self._server.wait()}")
+
+    def close(self) -> None:
+        """Ends the server after the requests in flight."""
+        self._closing = True
+        if self._server is not None:
+            _guarded.end(self._server)
+
+    def _watch(self, server: subprocess.Popen[bytes]) -> None:
+        server.wait()
+        if not self._closing:
+            # Ray starts an actor that died again, and the server with it.
+            os._exit(1)
 
 
 class EngineActor:
@@ -166,27 +182,59 @@ class SGLangActor:
         self._server.wait_ready()
         return str(self._server.url)
 
+    def close(self) -> None:
+        """Ends the server."""
+        if self._server is not None:
+            self._server.close()
+
 
 class LearnerActor:
-    """The learner: the run itself. It may be told to stop while it works."""
+    """A process of the learner. The first carries out the run; it may be told to stop while it works.
 
-    def __init__(self, place: Place, recipe: Recipe, generators: list[Any], rewards: list[Any]) -> None:
+    Args:
+        place: Which of them it is.
+        recipe: What to carry out.
+        generators: Handles of the processes that sample; of the first only.
+        rewards: Handles of the reward servers; of the first only.
+    """
+
+    def __init__(
+        self, place: Place, recipe: Recipe, generators: Sequence[Any] = (), rewards: Sequence[Any] = ()
+    ) -> None:
         from assay.recipe.interrupt import Interrupt
 
         self._place, self._recipe = place, recipe
         self._generators, self._rewards = generators, rewards
         self._interrupt = Interrupt()
-        place.note()
+        self._address = place.note()
+
+    def meeting(self) -> tuple[str, int]:
+        """The host and a free port of this process, where all processes of the learner find each other."""
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.bind((self._address, 0))
+            return self._address, int(probe.getsockname()[1])
 
     def stop(self) -> None:
         """Finish the step in hand, checkpoint it and return."""
         self._interrupt.requested = True
 
-    def run(self, *, resume: bool) -> dict[str, Any] | AssayError | None:
-        """Carries out the recipe; returns its summary, what went wrong, or ``None`` after ``stop``."""
+    def run(self, *, resume: bool, meeting: tuple[str, int] | None = None) -> dict[str, Any] | AssayError | None:
+        """Carries out the recipe, or this process's part of it.
+
+        Args:
+            resume: Go on from the newest checkpoint.
+            meeting: Where the processes of the learner meet, if there are several.
+
+        Returns:
+            The summary (an empty one of all processes but the first), what went wrong, or ``None`` after ``stop``.
+        """
         from assay.recipe.cluster.generator import open_cluster_generator
         from assay.recipe.hosts import Hosts
         from assay.recipe.run import run_recipe
+
+        if meeting is not None:
+            join_ranks(self._place.number, self._recipe.cluster.learners, meeting)
 
         def rewards(_tokenizer: Path) -> str | None:
             import ray
@@ -205,3 +253,20 @@ class LearnerActor:
             return error
         except KeyboardInterrupt:
             return None
+
+
+def join_ranks(rank: int, size: int, meeting: tuple[str, int]) -> None:
+    """Sets the variables by which torch.distributed, and assay, know that this process is one of several."""
+    host, port = meeting
+    os.environ |= {
+        "RANK": str(rank),
+        "WORLD_SIZE": str(size),
+        # Ray shows each process its own devices only, the first of which is number 0.
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": host,
+        "MASTER_PORT": str(port),
+        GROUP_VARIABLE: f"{host}:{port}",
+    }
+    if host == "127.0.0.1" and Path("/sys/class/net/lo").exists():
+        # On one machine nothing has to be heard from outside.
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")

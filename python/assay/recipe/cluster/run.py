@@ -6,6 +6,7 @@ import os
 import random
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,18 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from assay.errors import AssayError, InvalidInputError, UnavailableError
 from assay.recipe.cluster.actors import EngineActor, LearnerActor, Place, RewardActor, SGLangActor
+from assay.recipe.interrupt import Interrupt
 from assay.recipe.schema import LocalGeneration
 
 if TYPE_CHECKING:
-    from assay.recipe.schema import ClusterConfig, Recipe
+    from assay.recipe.schema import Recipe
 
 _PORTS = range(20000, 32768)
 _POLL_S = 0.5
+# Seconds until it is known of all processes of a learner that they died.
+_PEERS_S = 20.0
+# Seconds that servers have to end.
+_CLOSE_S = 15.0
 
 
 def run_on_ray(recipe: Recipe, out: Path | str | None = None, *, resume: bool = False, address: str) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def run_on_ray(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
                 f"{recipe.cluster.placement}), and has {ray.cluster_resources()}; change [cluster] or add nodes"
             )
         # On one machine nothing has to be heard from outside.
-        return _supervise(recipe, folder, group, resume=resume, host="127.0.0.1" if address == "ray" else None)
+        return _Run(recipe, folder, group, "127.0.0.1" if address == "ray" else None).carry_out(resume=resume)
     finally:
         with suppress(Exception):
             remove_placement_group(group)  # ends every actor in it
@@ -65,11 +71,12 @@ def run_on_ray(recipe: Recipe, out: Path | str | None = None, *, resume: bool = 
 
 
 def _bundles(recipe: Recipe) -> list[dict[str, float]]:
-    """What each process needs: the learner, then the generators, then the reward servers."""
+    """What each process needs: those of the learner, then the generators, then the reward servers."""
     cluster = recipe.cluster
     learner = {"CPU": cluster.learner_cpus, "GPU": cluster.learner_gpus}
     generator = {"CPU": cluster.generator_cpus, "GPU": cluster.generator_gpus}
-    needs = [learner, *[generator] * _generators(recipe), *[{"CPU": cluster.reward_cpus}] * cluster.reward_servers]
+    rewards = {"CPU": cluster.reward_cpus}
+    needs = [learner] * cluster.learners + [generator] * _generators(recipe) + [rewards] * cluster.reward_servers
     # Ray refuses a bundle of nothing.
     return [{key: value for key, value in need.items() if value} or {"CPU": 0.01} for need in needs]
 
@@ -97,74 +104,127 @@ def _connect(address: str, bundles: list[dict[str, float]]) -> None:
         raise UnavailableError(f"Ray at {address!r} cannot be reached: {error}") from error
 
 
-def _supervise(recipe: Recipe, folder: Path, group: Any, *, resume: bool, host: str | None) -> dict[str, Any]:
-    cluster = recipe.cluster
-    count = _generators(recipe)
-    engine = EngineActor if isinstance(recipe.generator, LocalGeneration) else SGLangActor
-    ports = random.SystemRandom().sample(_PORTS, count + cluster.reward_servers)
-    generators = [
-        _place(engine, group, 1 + number, cluster, "generator", restarts=-1).remote(
-            Place(folder, "generator", number, ports[number], host), recipe
-        )
-        for number in range(count)
-    ]
-    threads = max(1, int(cluster.reward_cpus))
-    rewards = [
-        _place(RewardActor, group, 1 + count + number, cluster, "reward", restarts=-1).remote(
-            Place(folder, "rewards", number, ports[count + number], host), threads
-        )
-        for number in range(cluster.reward_servers)
-    ]
-    deaths = 0
-    while True:
-        learner = _place(LearnerActor, group, 0, cluster, "learner", restarts=0).remote(
-            Place(folder, "learner", 0), recipe, generators, rewards
-        )
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run that has its place.
+
+    Attributes:
+        recipe: What to carry out.
+        folder: The run folder.
+        group: The placement group.
+        host: The address that all processes listen on; their node's by default.
+    """
+
+    recipe: Recipe
+    folder: Path
+    group: Any
+    host: str | None
+
+    def carry_out(self, *, resume: bool) -> dict[str, Any]:
+        """Starts everything, waits for the end, and ends everything that was started."""
+        cluster, count = self.recipe.cluster, _generators(self.recipe)
+        engine = EngineActor if isinstance(self.recipe.generator, LocalGeneration) else SGLangActor
+        ports = random.SystemRandom().sample(_PORTS, count + cluster.reward_servers)
+        generators = [
+            self._actor(engine, cluster.learners + number, "generator", restarts=-1).remote(
+                Place(self.folder, "generator", number, ports[number], self.host), self.recipe
+            )
+            for number in range(count)
+        ]
+        rewards = [
+            self._actor(RewardActor, cluster.learners + count + number, "reward", restarts=-1).remote(
+                Place(self.folder, "rewards", number, ports[count + number], self.host),
+                max(1, int(cluster.reward_cpus)),
+            )
+            for number in range(cluster.reward_servers)
+        ]
         try:
-            outcome = _wait(learner, learner.run.remote(resume=resume))
-        except RayTaskError as error:
-            raise UnavailableError(f"the learner failed: {error}") from error
-        except RayActorError as error:
-            deaths += 1
-            if deaths > cluster.learner_restarts:
-                raise UnavailableError(
-                    f"the learner died {deaths} times (cluster.learner_restarts is {cluster.learner_restarts}): {error}"
-                ) from error
-            # Whatever it had checkpointed is where the next one begins.
-            resume = (folder / "recipe.toml").is_file()
-            sys.stderr.write("assay: the learner died; it is started again from its last checkpoint\n")
-            continue
+            with Interrupt() as interrupt:
+                outcome = self._learn(generators, rewards, interrupt, resume=resume)
+        finally:
+            _close(rewards + (generators if engine is SGLangActor else []))
         if isinstance(outcome, AssayError):
             raise outcome
         if outcome is None:
             raise KeyboardInterrupt
         return outcome
 
+    def _learn(
+        self, generators: list[Any], rewards: list[Any], interrupt: Interrupt, *, resume: bool
+    ) -> dict[str, Any] | AssayError | None:
+        """Has the learner carry out the run, from its last checkpoint again whenever a process of it dies."""
+        cluster, deaths = self.recipe.cluster, 0
+        while True:
+            learners = [
+                self._actor(LearnerActor, rank, "learner", restarts=0).remote(
+                    Place(self.folder, "learner", rank, host=self.host),
+                    self.recipe,
+                    *((generators, rewards) if rank == 0 else ()),
+                )
+                for rank in range(cluster.learners)
+            ]
+            try:
+                meeting = ray.get(learners[0].meeting.remote()) if cluster.learners > 1 else None
+                runs = [learner.run.remote(resume=resume, meeting=meeting) for learner in learners]
+                return _wait(learners, runs, interrupt)
+            except RayTaskError as error:
+                raise UnavailableError(f"the learner failed: {error}") from error
+            except RayActorError as error:
+                deaths += 1
+                if deaths > cluster.learner_restarts:
+                    raise UnavailableError(
+                        f"the learner died {deaths} times (cluster.learner_restarts is {cluster.learner_restarts}): {error}"
+                    ) from error
+                # Whatever it had checkpointed is where the next one begins.
+                resume = (self.folder / "recipe.toml").is_file()
+                sys.stderr.write("assay: the learner died; it is started again from its last checkpoint\n")
+            finally:
+                for learner in learners:
+                    ray.kill(learner)
 
-def _wait(learner: Any, run: Any) -> dict[str, Any] | AssayError | None:
-    """Waits for the run; the first Ctrl-C lets it finish its step."""
-    told = False
+    def _actor(self, kind: type, bundle: int, role: str, *, restarts: int) -> Any:
+        """A Ray actor class with the resources of its bundle."""
+        strategy = PlacementGroupSchedulingStrategy(placement_group=self.group, placement_group_bundle_index=bundle)
+        remote: Any = ray.remote(kind)
+        return remote.options(
+            num_cpus=float(getattr(self.recipe.cluster, f"{role}_cpus")),
+            num_gpus=float(getattr(self.recipe.cluster, f"{role}_gpus", 0.0)),
+            max_restarts=restarts,
+            max_task_retries=0,
+            # One that works can be told to stop.
+            max_concurrency=2 if role == "learner" else 1,
+            scheduling_strategy=strategy,
+        )
+
+
+def _wait(learners: list[Any], runs: list[Any], interrupt: Interrupt) -> dict[str, Any] | AssayError | None:
+    """Waits for the run; the first Ctrl-C lets it finish its step, the second interrupts.
+
+    Raises:
+        RayActorError: A process of the learner died.
+        RayTaskError: One failed by itself.
+    """
+    told, left = False, list(runs)
     while True:
-        try:
-            done, _ = ray.wait([run], timeout=_POLL_S)
-            if done:
-                return ray.get(run)
-        except KeyboardInterrupt:
-            if told:
+        done, left = ray.wait(left, timeout=_POLL_S)
+        for run in done:
+            try:
+                outcome = ray.get(run)
+            except RayTaskError:
+                # One whose peer died fails too, and may be heard of first.
+                peers, _ = ray.wait(left, num_returns=len(left), timeout=_PEERS_S) if left else ([], [])
+                for peer in peers:
+                    with suppress(RayTaskError):
+                        ray.get(peer)
                 raise
+            if run is runs[0]:
+                return outcome
+        if interrupt.requested and not told:
             told = True
-            learner.stop.remote()
+            learners[0].stop.remote()
 
 
-def _place(kind: type, group: Any, bundle: int, cluster: ClusterConfig, role: str, *, restarts: int) -> Any:
-    """A Ray actor class with the resources of its bundle."""
-    strategy = PlacementGroupSchedulingStrategy(placement_group=group, placement_group_bundle_index=bundle)
-    remote: Any = ray.remote(kind)
-    return remote.options(
-        num_cpus=float(getattr(cluster, f"{role}_cpus")),
-        num_gpus=float(getattr(cluster, f"{role}_gpus", 0.0)),
-        max_restarts=restarts,
-        max_task_retries=0,
-        max_concurrency=2 if role == "learner" else 1,
-        scheduling_strategy=strategy,
-    )
+def _close(actors: list[Any]) -> None:
+    """Lets servers end by themselves; those that do not are killed with their actors."""
+    with suppress(Exception):
+        ray.wait([actor.close.remote() for actor in actors], num_returns=len(actors), timeout=_CLOSE_S)

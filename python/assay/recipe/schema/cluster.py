@@ -9,16 +9,18 @@ from assay.recipe.schema.base import Above0, Count, NotNegative, Positive
 
 
 class ClusterConfig(StrictModel):
-    """A run on Ray: one learner, and processes that sample and score for it. Only read by ``assay train --on``."""
+    """A run on Ray: a learner, and processes that sample and score for it. Only read by ``assay train --on``."""
 
+    learners: Positive = 1
+    """Processes that train one model together, sharded over them (FSDP2)."""
     generators: Positive = 1
     """Processes that sample: copies of assay's engine, or SGLang servers with ``generator.launch``."""
     reward_servers: Count = 1
     """Reward servers; 0 scores in the learner's process."""
     learner_cpus: NotNegative = 1.0
-    """CPUs reserved for the learner."""
+    """CPUs reserved for each process of the learner."""
     learner_gpus: NotNegative = 0.0
-    """GPUs reserved for the learner."""
+    """GPUs reserved for each process of the learner."""
     generator_cpus: NotNegative = 1.0
     """CPUs reserved for each generator."""
     generator_gpus: NotNegative = 0.0
@@ -28,6 +30,6 @@ class ClusterConfig(StrictModel):
     placement: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
     """Ray's placement strategy for the whole run."""
     learner_restarts: Count = 3
-    """How often a learner that died is started again, from its last checkpoint."""
+    """How often a learner of which a process died is started again, all of it, from its last checkpoint."""
     ready_timeout_s: Above0 = 600.0
     """Seconds that resources, or a process that is started again, may take."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay import _guarded
 from assay.errors import InvalidInputError, UnavailableError
 from assay.rollout.sglang.client import SGLangClient
 
@@ -182,7 +182,7 @@ class LocalServer:
     def kill(self) -> None:
         """Kills the running server; the supervisor starts it again unless ``close`` was called."""
         if self._process.poll() is None:
-            _kill_group(self._process)
+            _guarded.kill_group(self._process)
 
     def close(self) -> None:
         """Ends the server and its supervisor. Calling it twice is harmless."""
@@ -191,22 +191,14 @@ class LocalServer:
             self._failure = f"sglang at {self.url} was closed"
         self._client.close()
         if self._process.poll() is None:
-            _kill_group(self._process)
+            _guarded.kill_group(self._process)
         self._process.wait()
         atexit.unregister(self.close)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        guard = Path(__file__).with_name("guard.py")
         self._met = False
         with self.log.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - the command is the operator's own
-                [sys.executable, "-I", str(guard), str(os.getpid()), *self._command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                start_new_session=True,
-            )
+            return _guarded.start(self._command, stdout=log, stderr=subprocess.STDOUT, environment=self._environment)
 
     def _watch(self) -> None:
         while not self._closing.wait(_POLL_S):
@@ -214,7 +206,7 @@ class LocalServer:
             if status is None:
                 continue
             # The leader is gone, but its children may not be: they hold the port and the memory.
-            _kill_group(self._process)
+            _guarded.kill_group(self._process)
             with self._lock:
                 if self._closing.is_set():
                     return
@@ -289,9 +281,3 @@ def _free_port(host: str) -> int:
             probe.bind((host, port))
             return port
     raise UnavailableError(f"no port from {_PORTS.start} to {_PORTS.stop - 1} is free on {host}")
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    # The group's id is the leader's pid (start_new_session), and stays taken while any member lives.
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
