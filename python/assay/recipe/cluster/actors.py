@@ -83,6 +83,7 @@ class RewardActor:
             return self._address
         command = [sys.executable, "-m", "assay.cli", "serve", "--bind", self._address, "--threads", str(self._threads)]
         command += ["--tokenizer", str(self._place.folder / TOKENIZER)]
+        status = 0
         for attempt in range(_ATTEMPTS):
             # The server of an actor that was killed may need a moment to give up the port.
             time.sleep(attempt)
@@ -91,7 +92,8 @@ class RewardActor:
             if self._server.stdout.readline().startswith(b"listening on "):
                 threading.Thread(target=self._watch, args=(self._server,), name="reward-server", daemon=True).start()
                 return self._address
-        raise UnavailableError(f"no reward server at {self._address}: it ended with {self._server.wait()}")
+            status = self._server.wait()
+        raise UnavailableError(f"no reward server at {self._address}: it ended with {status}")
 
     def close(self) -> None:
         """Ends the server after the requests in flight."""
