@@ -299,12 +299,17 @@ def _workload(recipe: Recipe, stage: Any, request: Request, longest: int) -> Wor
         "prompt_tokens": request.prompt_length or (10.0 if tiny else PROMPT_TOKENS),
     }
     if hasattr(stage, "group_size"):
+        limits = [stage.max_new_tokens_at(step) for step in range(1, stage.steps + 1)]
+        mean = min(request.response_length or MEAN_SHARE * sum(limits) / len(limits), max(limits))
+        common["lengths"] = Lengths(mean=mean, longest=max(limits), spread=request.spread)
         return Workload(
             kind="rl",
             steps=stage.steps,
             prompts=stage.prompts_per_step,
             group=stage.group_size,
             reference=stage.kl_coefficient > 0,
+            # A batch that is cut into mini-batches is looked at as a whole first.
+            old_logprobs=stage.mini_batches > 1 or stage.top_entropy_share < 1,
             epochs=stage.inner_epochs,
             # assay's learner computes a group's prompt once, unless it recomputes activations.
             shared_prompts=not recipe.model.gradient_checkpointing,

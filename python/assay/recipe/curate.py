@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import assay
+from assay.recipe.near import NearDuplicates
 from assay.recipe.scoring import thinks
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def curate(rows: Sequence[Row], stage: CollectStage, marks: Mapping[str, str]) -
             row["rejected"] = None
         elif row["rejected"] is None:
             row["rejected"] = _difficulty(row, stage.balance)
-    _each_prompt(rows, lambda own: drop_duplicates(own, stage.filter))
+    if stage.filter.across_prompts:
+        drop_duplicates([row for row in rows if row["rejected"] is None], stage.filter)
+    else:
+        _each_prompt(rows, lambda own: drop_duplicates(own, stage.filter))
     _each_prompt(rows, lambda own: _cap(own, stage.per_prompt))
     balance(rows, stage.balance.max_share)
     return list(rows)
@@ -77,39 +81,17 @@ def filters(rows: Sequence[Row], config: FilterConfig) -> None:
 
 
 def drop_duplicates(rows: Sequence[Row], config: FilterConfig) -> None:
-    """Of completions of one prompt that say the same, keeps the first.
-
-    Groups are small, so every pair is compared: the exact Jaccard similarity of their sets of n-grams, where sketches
-    such as MinHash would only estimate it.
-    """
-    kept: list[set[tuple[str, ...]]] = []
+    """Of completions that say the same, keeps the first."""
     texts: set[str] = set()
+    index = NearDuplicates(config.near_duplicates, config.ngram) if config.near_duplicates < 1 else None
     for row in rows:
         text = " ".join(row["completion"].split())
         if text in texts:
             row["rejected"] = "duplicate"
-            continue
-        grams = ngrams(text, config.ngram)
-        if config.near_duplicates < 1 and any(jaccard(grams, other) >= config.near_duplicates for other in kept):
+        elif index is not None and not index.add(text):
             row["rejected"] = "near duplicate"
-            continue
-        texts.add(text)
-        kept.append(grams)
-
-
-def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
-    """The n-grams of a text's words; letters of scripts without spaces are words, and a short text is one n-gram.
-
-    >>> sorted(ngrams("three and two", 2))
-    [('and', 'two'), ('three', 'and')]
-    """
-    words = re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|\w+|[^\w\s]", text.casefold())
-    return {tuple(words[i : i + n]) for i in range(max(1, len(words) - n + 1))}
-
-
-def jaccard(a: set[tuple[str, ...]], b: set[tuple[str, ...]]) -> float:
-    """What two sets share, from 0 to 1."""
-    return len(a & b) / len(a | b) if a or b else 1.0
+        else:
+            texts.add(text)
 
 
 def balance(rows: Sequence[Row], max_share: float) -> None:

@@ -5,6 +5,7 @@ Every figure is a function of a batch of scored completions. In ``metrics.jsonl`
 ``repetition`` (share of repeated word 4-grams), ``readability`` (0 to 1), ``mixed_ratio`` (completions that write both
 Latin and Chinese words), ``think_answer_ratio`` (think block, then answer block), ``chars_mean``, and
 ``emergence/LEVEL/...`` for the levels of difficulty ``easy``, ``medium`` and ``hard`` by the group's own pass rate.
+``judge/NAME/agreement`` and their mean ``judge/agreement`` say how far reward models agree with the verifier.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from assay.recipe.scoring import accuracy_of, thinks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from assay.recipe.context import RunContext
-    from assay.recipe.schema import Stage
+    from assay.recipe.schema import GrpoStage
     from assay.recipe.scoring import ScoredBatch
 
 _SHAPE = re.compile(r"\s*<think>.*</think>\s*<answer>.*</answer>\s*", re.DOTALL)
@@ -38,6 +41,7 @@ _WATCHED = {
     "accuracy": "accuracy",
     "duplicates": "emergence/duplicate_share",
     "guesses": "emergence/guess_share",
+    "agreement": "judge/agreement",
 }
 # Candidates for an "aha" that a step may leave in traces.jsonl.
 _TRACES = 4
@@ -72,6 +76,40 @@ def emergence_metrics(batch: ScoredBatch) -> dict[str, float]:
             for name in ("length_mean", "reflection", "verification", "think_answer_ratio"):
                 metrics[f"emergence/{level}/{name}"] = float(figures[name][chosen].mean())
     return metrics
+
+
+def agreement(judged: NDArray[np.float64], accuracy: NDArray[np.float64]) -> float:
+    """How far a judge and the verifier agree, whatever the judge's scale.
+
+    The chance that of a right and a wrong completion the judge likes the right one better (ties count half): 1 is full
+    agreement, 0.5 none, 0 the opposite. This is the area under the judge's ROC curve.
+
+    Args:
+        judged: The judge's value of each completion; NaN where it has none.
+        accuracy: 1.0 where the verifier says right; NaN where it cannot say.
+
+    Returns:
+        NaN where no right or no wrong completion was judged.
+    """
+    known = ~(np.isnan(judged) | np.isnan(accuracy))
+    right, wrong = judged[known & (accuracy == 1.0)], np.sort(judged[known & (accuracy != 1.0)])
+    if not right.size or not wrong.size:
+        return float("nan")
+    below, upto = np.searchsorted(wrong, right, side="left"), np.searchsorted(wrong, right, side="right")
+    return float((below + upto).mean() / (2 * wrong.size))
+
+
+def judge_metrics(batch: ScoredBatch, judges: Sequence[str]) -> dict[str, float]:
+    """``judge/NAME/agreement`` of each judge and their mean, where there are judges and a verifier."""
+    accuracy = accuracy_of(batch.scores)
+    if accuracy is None or not judges:
+        return {}
+    found = {name: agreement(batch.scores.components[name], accuracy) for name in judges}
+    known = [value for value in found.values() if not np.isnan(value)]
+    return {
+        **{f"judge/{name}/agreement": value for name, value in found.items()},
+        "judge/agreement": float(np.mean(known)) if known else float("nan"),
+    }
 
 
 def aha_rows(batch: ScoredBatch, *, stage: str, step: int) -> list[dict[str, Any]]:
@@ -110,12 +148,15 @@ class Alarms:
         length_factor: Completions so many times as long as at first are an explosion.
         duplicate_share: So many equal completions in the groups of a step are too many.
         guess_share: So many right answers without a thought are guesses.
+        disagreement: So much less agreement of judges and verifier than at first, with more reward, is a reward that
+            has learned to please one of them.
     """
 
     window: int = 10
     length_factor: float = 3.0
     duplicate_share: float = 0.5
     guess_share: float = 0.5
+    disagreement: float = 0.1
     _first: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
     _last: deque[dict[str, float]] = field(default_factory=deque[dict[str, float]])
     _sounding: set[str] = field(default_factory=set[str])
@@ -142,6 +183,8 @@ class Alarms:
         # Both have to move by more than noise: the reward up while what it stands for goes down.
         up, down = now["reward"] - then["reward"], then["accuracy"] - now["accuracy"]
         signs.append(("reward", min(up, down), 0.05, "the reward rises while accuracy falls"))
+        parted = then["agreement"] - now["agreement"] if up > 0.05 else float("nan")
+        signs.append(("judge", parted, self.disagreement, "the reward rises while judges and the verifier part"))
         begun: list[dict[str, Any]] = []
         for name, value, limit, text in signs:
             if not value > limit:
@@ -151,9 +194,17 @@ class Alarms:
                 begun.append({"alarm": name, "value": value, "limit": limit, "text": text})
         return begun
 
+    def begin_again(self) -> None:
+        """What comes is another reward, or other completions: forgets what it was compared with."""
+        self._first.clear()
+        self._last.clear()
+
     @staticmethod
     def _means(steps: Sequence[dict[str, float]] | deque[dict[str, float]]) -> dict[str, float]:
-        return {name: float(np.mean([step[name] for step in steps])) for name in ("reward", "length", "accuracy")}
+        means = {name: float(np.mean([step[name] for step in steps])) for name in ("reward", "length", "accuracy")}
+        # A step of right completions only, or of wrong ones, says nothing of judges.
+        agreed = [step["agreement"] for step in steps if not np.isnan(step["agreement"])]
+        return {**means, "agreement": float(np.mean(agreed)) if agreed else float("nan")}
 
 
 class Watch:
@@ -164,21 +215,28 @@ class Watch:
         stage: Its stage.
     """
 
-    def __init__(self, context: RunContext, stage: Stage) -> None:
+    def __init__(self, context: RunContext, stage: GrpoStage) -> None:
         self._context, self._stage, self._alarms = context, stage, Alarms()
+        self._judges = context.scorer_of(stage).judges
+        self._turns = stage.turns(context.recipe.scorer)
         for row in context.folder.read_metrics():
             if row["stage"] == stage.name and row["kind"] == "grpo":
-                self._alarms.look(row)
+                self._look(row, row["step"])
 
     def log(self, batch: ScoredBatch, metrics: Mapping[str, float], step: int) -> None:
         """Writes the row of a step, the alarms that begin with it and its candidates for an "aha"."""
         folder, name = self._context.folder, self._stage.name
         row = {"stage": name, "kind": "grpo", "step": step, "time_s": self._context.seconds[name]}
-        metrics = {**metrics, **emergence_metrics(batch)}
+        metrics = {**metrics, **emergence_metrics(batch), **judge_metrics(batch, self._judges)}
         folder.log({**row, **metrics})
-        for alarm in self._alarms.look(metrics):
+        for alarm in self._look(metrics, step):
             folder.log({**row, "kind": "alarm", **alarm})
         folder.log_traces(aha_rows(batch, stage=name, step=step))
+
+    def _look(self, row: Mapping[str, float | None], step: int) -> list[dict[str, Any]]:
+        if step in self._turns:
+            self._alarms.begin_again()
+        return self._alarms.look(row)
 
 
 def held_out_alarm(before: dict[str, float | None], after: dict[str, float | None]) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.recipe.order import derive_seed, order
+from assay.recipe.order import derive_seed
+from assay.recipe.phases import Phases
 from assay.recipe.scoring import ScoredBatch, merge, score_groups
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class _Part:
     start: int
     tasks: list[Task]
     seed: int
+    step: int
 
 
 class Flow:
@@ -50,7 +52,7 @@ class Flow:
         stage: Its table.
         run: Where it stands; ``take`` moves it.
         schedule: How generation and training take turns.
-        sampling: How completions are drawn.
+        sampling: How completions are drawn as the stage begins.
         scorer: What they are worth.
     """
 
@@ -65,9 +67,10 @@ class Flow:
         scorer: StageScorer,
     ) -> None:
         self._context, self._stage, self._run = context, stage, run
-        self._schedule, self._sampling, self._scorer = schedule, sampling, scorer
-        self._tasks = context.problems[stage.name].train
-        self._order = derive_seed(context.recipe.seed, stage.name, "order")
+        self._schedule, self._scorer = schedule, scorer
+        config = stage.scorer or context.recipe.scorer
+        seed = derive_seed(context.recipe.seed, stage.name, "order")
+        self._phases = Phases(stage, config, context.problems[stage.name].train, sampling, seed)
         self._cursor = run.position
         self._due: dict[int, int] = {}
         self._finished: dict[int, ScoredBatch] = {}
@@ -78,7 +81,7 @@ class Flow:
         self._threads: list[threading.Thread] = []
         self._active, self._idle_since, self._idle_s = 0, time.perf_counter(), 0.0
         self._score_s = self._wait_s = self._generate_s = 0.0
-        remote = (stage.scorer or context.recipe.scorer).remote or context.reward_servers
+        remote = config.remote or context.reward_servers
         self._scoring = ThreadPoolExecutor(_REMOTE_CALLS if remote else 1, thread_name_prefix="score")
 
     def take(self, *, steps_left: int) -> ScoredBatch:
@@ -183,9 +186,11 @@ class Flow:
         count = self._stage.prompts_per_step
         while len(self._due) + count <= limit:
             positions = self._next(count)
+            # The step that they will be trained in, unless others finish first.
+            step = self._run.step + 1 + len(self._due) // count
             with self._state:
                 self._due |= dict.fromkeys(positions, self._run.step + self._schedule.max_staleness)
-            for part in self._parts(positions):
+            for part in self._parts(positions, step):
                 if self._schedule.ahead:
                     thread = threading.Thread(
                         target=self._pump, args=(part,), name=f"rollouts-{part.start}", daemon=True
@@ -204,16 +209,16 @@ class Flow:
             self._cursor += 1
         return positions
 
-    def _parts(self, positions: Sequence[int]) -> list[_Part]:
+    def _parts(self, positions: Sequence[int], step: int) -> list[_Part]:
         """Positions as runs without a gap; only the first batches of a resumed run have gaps."""
         stage, run_seed = self._stage, self._context.recipe.seed
         cuts = [0, *(i for i in range(1, len(positions)) if positions[i] != positions[i - 1] + 1), len(positions)]
         parts: list[_Part] = []
         for begin, end in itertools.pairwise(cuts):
-            indices = order(len(self._tasks), self._order, positions[begin], end - begin)
+            tasks = self._phases.tasks(step, positions[begin], end - begin)
             number = positions[begin] // stage.prompts_per_step
             seed = derive_seed(run_seed, stage.name, "sample", number)
-            parts.append(_Part(positions[begin], [self._tasks[i] for i in indices], seed))
+            parts.append(_Part(positions[begin], tasks, seed, step))
         return parts
 
     def _pump(self, part: _Part) -> None:
@@ -223,7 +228,7 @@ class Flow:
             groups = self._context.generator.generate(
                 self._context.prompt_ids(part.tasks, self._stage),
                 group_size=self._stage.group_size,
-                sampling=self._sampling,
+                sampling=self._phases.sampling(part.step),
                 seed=part.seed,
                 first_group_id=part.start,
             )
@@ -232,7 +237,8 @@ class Flow:
                     return
                 with self._state:
                     self._handed += 1
-                call = self._scoring.submit(self._score, group, part.tasks[group.group_id - part.start])
+                task = part.tasks[group.group_id - part.start]
+                call = self._scoring.submit(self._score, group, task, part.step)
                 call.add_done_callback(self._note)
                 self._hold_back()
         except BaseException as error:  # noqa: BLE001 - raised again where the learner waits
@@ -250,9 +256,9 @@ class Flow:
             with self._state:
                 self._state.wait_for(lambda: self._closed or self._waiting or self._handed < limit)
 
-    def _score(self, group: RolloutGroup, task: Task) -> None:
+    def _score(self, group: RolloutGroup, task: Task, step: int) -> None:
         started = time.perf_counter()
-        scored = score_groups([group], [task], self._scorer, self._context.policy.tokenizer)
+        scored = score_groups([group], [task], self._scorer, self._context.policy.tokenizer, step)
         with self._state:
             self._score_s += time.perf_counter() - started
             self._finished[group.group_id] = scored

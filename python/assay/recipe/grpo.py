@@ -33,13 +33,13 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
     reference = Reference(context, stage) if stage.kl_coefficient else None
     if reference is not None:
         reference.start(run)
-    scorer, loss = context.scorer_of(stage), loss_config(stage)
+    scorer = context.scorer_of(stage)
     sampling = sampling_params(context.policy.tokenizer, stage.sampling)
     flow = Flow(context, stage, run, schedule=schedule_of(stage.pipeline), sampling=sampling, scorer=scorer)
     watch = Watch(context, stage)
     with StageProgress(stage.name, stage.steps, done=run.step) as progress, closing(flow):
         while run.step < stage.steps:
-            timer = Timer()
+            timer, loss = Timer(), loss_config(stage, run.step + 1)
             with context.timed(stage.name):
                 sampled, taught = _sample(stage, run, flow)
                 with timer.phase("advantage"):
@@ -79,8 +79,8 @@ def run_grpo(context: RunContext, stage: GrpoStage, checkpoint: Path | None) -> 
                 reference.drop_old()
 
 
-def loss_config(stage: GrpoStage) -> GrpoConfig:
-    """The stage's loss, as the learner takes it."""
+def loss_config(stage: GrpoStage, step: int) -> GrpoConfig:
+    """The loss of a step, counted from 1, as the learner takes it."""
     return GrpoConfig(
         surrogate=stage.surrogate,
         clip_low=stage.clip_low,
@@ -95,7 +95,7 @@ def loss_config(stage: GrpoStage) -> GrpoConfig:
         correction_low=stage.correction_low,
         correction_high=stage.correction_high,
         aggregation=stage.aggregation,
-        constant_length=stage.sampling.max_new_tokens,
+        constant_length=stage.max_new_tokens_at(step),
         mini_batches=stage.mini_batches,
         inner_epochs=stage.inner_epochs,
         router_coefficient=stage.router_coefficient,

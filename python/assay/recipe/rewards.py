@@ -43,13 +43,17 @@ class StageScorer:
     """Scores completions with the rules and reward models that their rows ask for.
 
     A component is for the rows that its ``rows`` names, by the value of ``rows_field``; without ``rows`` it is for all.
-    The total of a row is the weighted sum of the components that are for it. Where every component is for every row,
+    One with ``from_step`` is part of the reward from that step of a stage on. The total of a row is the weighted sum of the components that are for it. Where every component is for every row,
     the scores are those of the scorer of rules, bit for bit.
 
     Args:
         config: The table ``[scorer]``.
         make: Makes the scorer of a spec.
         models: The reward model of each ``[[scorer.preference]]``, in order.
+
+    Attributes:
+        weights: Of every component, by name.
+        judges: Components whose value a model gives.
     """
 
     def __init__(
@@ -61,22 +65,28 @@ class StageScorer:
         components = full_spec(config).components if config.component or config.spec else ()
         self.weights = {component.name: component.weight for component in components}
         self._rules = list(self.weights)
+        self.judges = [component.name for component in components if component.kind == "reward_model"]
+        self.judges += [preference.name for preference in config.preference]
         self.weights |= {preference.name: preference.weight for preference in config.preference}
 
-    def score(self, rollouts: Sequence[Rollout], tasks: Sequence[Task], texts: Sequence[str]) -> Scores:
+    def score(
+        self, rollouts: Sequence[Rollout], tasks: Sequence[Task], texts: Sequence[str], step: int | None = None
+    ) -> Scores:
         """Scores ``n`` completions.
 
         Args:
             rollouts: Their tokens.
             tasks: The problem of each.
             texts: Each decoded; what reward models read.
+            step: Of the stage, from 1: a component with a later ``from_step`` is no part of the reward yet. ``None``
+                takes all components.
 
         Raises:
             InvalidInputError: There is a row that no component is for.
             UnavailableError: A reward server does not answer.
         """
         config, tags = self._config, [self._tag(task) for task in tasks]
-        by_row = any("rows" in component for component in config.component)
+        by_row = any({"rows", "from_step"} & component.keys() for component in config.component)
         if not by_row and not config.preference:
             return self._score_rules(full_spec(config), rollouts, tasks, None)
         columns = {name: np.full(len(tasks), np.nan) for name in self.weights}
@@ -86,12 +96,12 @@ class StageScorer:
         answers: list[str | None] = [None] * len(tasks)
         for tag in dict.fromkeys(tags):
             chosen = [i for i, other in enumerate(tags) if other == tag]
-            spec = _spec_for(config, tag)
-            models = [(own, model) for own, model in self._models if own.rows is None or tag in own.rows]
+            spec = _spec_for(config, tag, step)
+            models = [(own, model) for own, model in self._models if _applies(own.rows, own.from_step, tag, step)]
             if spec is None and not models:
                 raise InvalidInputError(
                     f"{tasks[chosen[0]].source}: row {tasks[chosen[0]].id} has {config.rows_field} = {tag!r}, which no "
-                    "component of the reward is for; add one, or one without rows"
+                    f"component of the reward is for{'' if step is None else f' at step {step}'}; add one, or one without rows"
                 )
             if spec is not None:
                 scores = self._score_rules(spec, rollouts, tasks, chosen)
@@ -145,13 +155,18 @@ def check_scorer(config: ScorerConfig) -> None:
         names.append(preference.name)
 
 
-def _spec_for(config: ScorerConfig, tag: str) -> RewardSpec | None:
+def _spec_for(config: ScorerConfig, tag: str, step: int | None) -> RewardSpec | None:
     if config.spec is not None:
         return full_spec(config)
-    own = [component for component in config.component if "rows" not in component or tag in component["rows"]]
+    own = [table for table in config.component if _applies(table.get("rows"), table.get("from_step", 1), tag, step)]
     return _spec(config, own) if own else None
 
 
+def _applies(rows: Sequence[str] | None, from_step: int, tag: str, step: int | None) -> bool:
+    """Whether a component is for a row at a step."""
+    return (rows is None or tag in rows) and (step is None or step >= from_step)
+
+
 def _spec(config: ScorerConfig, components: Sequence[Mapping[str, Any]]) -> RewardSpec:
-    plain = [{key: value for key, value in table.items() if key != "rows"} for table in components]
+    plain = [{key: value for key, value in table.items() if key not in ("rows", "from_step")} for table in components]
     return RewardSpec.of({"on_undecided": config.on_undecided, "component": plain})

@@ -43,7 +43,11 @@ class ScoredBatch:
 
 
 def score_groups(
-    groups: Sequence[RolloutGroup], tasks: Sequence[Task], scorer: StageScorer, tokenizer: Any
+    groups: Sequence[RolloutGroup],
+    tasks: Sequence[Task],
+    scorer: StageScorer,
+    tokenizer: Any,
+    step: int | None = None,
 ) -> ScoredBatch:
     """Scores every completion from its token ids.
 
@@ -52,13 +56,14 @@ def score_groups(
         tasks: The problem of each group.
         scorer: Of the stage.
         tokenizer: Decodes completions, for logs and for reward models; rules read the tokens themselves.
+        step: Of the stage, from 1, for components that begin later; ``None`` takes them all.
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     of_each = [task for group, task in zip(groups, tasks, strict=True) for _ in group.rollouts]
     texts: list[str] = tokenizer.batch_decode(
         [rollout.token_ids.tolist() for rollout in rollouts], skip_special_tokens=True
     )
-    return ScoredBatch(rollouts, of_each, texts, scorer.score(rollouts, of_each, texts))
+    return ScoredBatch(rollouts, of_each, texts, scorer.score(rollouts, of_each, texts, step))
 
 
 def merge(batches: Sequence[ScoredBatch]) -> ScoredBatch:

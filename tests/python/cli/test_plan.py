@@ -91,3 +91,23 @@ def test_checks(assay: Assay) -> None:
 )
 def test_mistakes(assay: Assay, arguments: list[object], expected: str) -> None:
     assert expected in assay("plan", *arguments).mistake
+
+
+@pytest.mark.parametrize(
+    ("recipe", "hardware", "fits"),
+    [
+        ("r1", "h800:512", True),
+        ("r1-sft-rl-rl-sft", "h800:512", True),
+        ("r1-zero", "h200:512", True),
+        ("r1-zero", "h800:512", False),
+        ("distill-qwen-32b", "h800:64", True),
+    ],
+)
+def test_full_recipes_fit_where_they_say(assay: Assay, recipe: str, hardware: str, fits: bool) -> None:
+    found = assay("plan", RECIPES / f"{recipe}.toml", "--hardware", hardware, "--json").json
+    assert found["fits"] is fits
+    if recipe == "r1-zero":
+        [grpo] = [stage for stage in found["stages"] if stage["name"] == "grpo"]
+        assert (grpo["steps"] * 16, grpo["sequences"]) == (10_400, 8192)
+        # 65,536 tokens for a fifth of the steps.
+        assert 0.4 * 32_768 * 0.9 < grpo["response_mean"] < 0.4 * 2 * 32_768

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assay.recipe.curate import balance, counts, curate, jaccard, ngrams
+from assay.recipe.curate import balance, counts, curate
 from assay.recipe.schema import CollectStage
 
 ENGLISH = "<think>three and two is five; this is the sum of the two</think><answer>5</answer>"
@@ -73,10 +73,12 @@ def test_of_duplicates_the_first_stays():
     assert reasons(curate(rows, stage(filter={"near_duplicates": 0.6}), {})) == [None, "near duplicate", None]
 
 
-def test_similarity_is_of_n_grams_in_any_script():
-    assert jaccard(ngrams("a b c d", 2), ngrams("A  b c e", 2)) == 0.5
-    assert ngrams("三加二", 2) == {("三", "加"), ("加", "二")}
-    assert jaccard(ngrams("", 3), ngrams("", 3)) == 1.0
+def test_duplicates_across_prompts_go_if_asked_for():
+    near = ENGLISH.replace("sum", "total")
+    rows = [row("p", 0), row("q", 0), row("r", 0, near)]
+    kept = curate(rows, stage(filter={"near_duplicates": 0.6, "across_prompts": True}), {})
+    assert reasons(kept) == [None, "duplicate", "near duplicate"]
+    assert reasons(curate([row("p", 0), row("q", 0)], stage(filter={"near_duplicates": 0.6}), {})) == [None, None]
 
 
 def test_no_more_of_a_prompt_than_asked_for():

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from assay.data import Task
-from assay.recipe.emergence import Alarms, aha_rows, count, emergence_metrics, held_out_alarm, repetition
+from assay.recipe.emergence import (
+    Alarms,
+    agreement,
+    aha_rows,
+    count,
+    emergence_metrics,
+    held_out_alarm,
+    judge_metrics,
+    repetition,
+)
 from assay.recipe.scoring import ScoredBatch
 from assay.rollout import Rollout
 from assay.scores import Scores
@@ -75,8 +84,9 @@ def step(**changes: float) -> dict[str, float]:
         "accuracy": "accuracy",
         "duplicates": "emergence/duplicate_share",
         "guesses": "emergence/guess_share",
+        "agreement": "judge/agreement",
     }
-    plain = {"reward": 0.5, "length": 20.0, "accuracy": 0.5, "duplicates": 0.1, "guesses": 0.1}
+    plain = {"reward": 0.5, "length": 20.0, "accuracy": 0.5, "duplicates": 0.1, "guesses": 0.1, "agreement": 0.9}
     return {names[key]: value for key, value in {**plain, **changes}.items()}
 
 
@@ -87,6 +97,7 @@ def step(**changes: float) -> dict[str, float]:
         ("guesses", {"guesses": 0.9}),
         ("length", {"length": 100.0}),
         ("reward", {"reward": 0.8, "accuracy": 0.3}),
+        ("judge", {"reward": 0.8, "agreement": 0.5}),
     ],
 )
 def test_an_alarm_sounds_once_until_its_sign_is_gone(name: str, odd: dict[str, float]):
@@ -97,11 +108,51 @@ def test_an_alarm_sounds_once_until_its_sign_is_gone(name: str, odd: dict[str, f
     assert begun == [name, name]
 
 
-@pytest.mark.parametrize("odd", [{"reward": 0.9, "accuracy": 0.9}, {"accuracy": 0.2, "reward": 0.2}, {"length": 40.0}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"reward": 0.9, "accuracy": 0.9},
+        {"accuracy": 0.2, "reward": 0.2},
+        {"length": 40.0},
+        {"reward": 0.5, "agreement": 0.5},
+        {"reward": 0.9, "agreement": float("nan")},
+    ],
+)
 def test_progress_and_plain_failure_are_no_alarms(odd: dict[str, float]):
     alarms = Alarms(window=3)
     assert not [alarm for row in [*[step()] * 4, *[step(**odd)] * 6] for alarm in alarms.look(row)]
     assert not Alarms().look({"reward/mean": None, "completion/length_mean": 2.0})
+
+
+def test_a_step_that_says_nothing_of_judges_leaves_the_comparison_to_the_others():
+    alarms, begun = Alarms(window=3), []
+    unknown = step(agreement=float("nan"))
+    for row in [step(), unknown, step(), *[step(reward=0.8, agreement=0.5), unknown] * 3]:
+        begun += [alarm["alarm"] for alarm in alarms.look(row)]
+    assert begun == ["judge"]
+    # Another reward from here on is no sign of anything.
+    alarms.begin_again()
+    assert not [alarm for _ in range(6) for alarm in alarms.look(step(reward=5.0, agreement=0.1))]
+
+
+def test_agreement_of_a_judge_with_the_verifier():
+    right = np.array([1.0, 1.0, 0.0, 0.0])
+    assert agreement(np.array([3.0, 2.0, 1.0, -9.0]), right) == 1.0
+    assert agreement(np.array([3.0, 0.0, 1.0, -9.0]), right) == 0.75
+    assert agreement(np.array([0.0, 0.0, 0.0, 0.0]), right) == 0.5
+    assert agreement(np.array([0.0, 0.1, 0.2, 0.3]), right) == 0.0
+    assert agreement(np.array([3.0, np.nan, 1.0, 4.0]), np.array([1.0, 1.0, 0.0, np.nan])) == 1.0
+    assert np.isnan(agreement(np.array([1.0, 2.0]), np.array([1.0, 1.0])))
+
+
+def test_judges_are_compared_where_there_is_a_verifier():
+    scored = batch([AHA, "x", AHA, "y"], [1.0, 0.0, 1.0, 0.0])
+    scored.scores.components["helpful"] = np.array([2.0, 1.0, 0.0, 1.0])
+    scored.scores.components["kind"] = np.full(4, np.nan)
+    metrics = judge_metrics(scored, ["helpful", "kind"])
+    assert metrics["judge/helpful/agreement"] == metrics["judge/agreement"] == 0.5
+    assert np.isnan(metrics["judge/kind/agreement"])
+    assert judge_metrics(scored, []) == {}
 
 
 def evaluation(reward: float | None, accuracy: float, error: float = 0.02) -> dict[str, Any]:

@@ -131,10 +131,17 @@ def make(monkeypatch: pytest.MonkeyPatch):
     def build(schedule: Schedule, generator: Stepped, **run: Any) -> tuple[Flow, Any]:
         tasks = [Task(str(i), str(i), None, "test") for i in range(1000)]
         state = SimpleNamespace(step=0, position=0, ahead=[], **run) if not run else SimpleNamespace(**run)
-        stage = SimpleNamespace(name="grpo", prompts_per_step=PROMPTS, group_size=2, scorer=None)
+        stage = SimpleNamespace(
+            name="grpo",
+            prompts_per_step=PROMPTS,
+            group_size=2,
+            scorer=None,
+            rows_from={},
+            max_new_tokens_at=lambda _: 1,
+        )
         context: Any = SimpleNamespace(
             problems={"grpo": SimpleNamespace(train=tasks)},
-            recipe=SimpleNamespace(seed=0, scorer=SimpleNamespace(remote=None)),
+            recipe=SimpleNamespace(seed=0, scorer=SimpleNamespace(remote=None, rows_field="kind")),
             generator=generator,
             policy=SimpleNamespace(tokenizer=None),
             prompt_ids=lambda picked, _: [np.array([1], np.uint32) for _ in picked],

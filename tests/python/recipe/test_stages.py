@@ -103,6 +103,20 @@ def test_each_row_is_scored_by_the_components_that_are_for_it():
     assert mixed.weights == {"accuracy": 1.0, "tags": 0.5, "helpfulness": 2.0}
 
 
+def test_a_component_is_part_of_the_reward_from_its_step_on():
+    later = scorer(
+        component=[{"kind": "accuracy"}, {"kind": "tags", "weight": 0.5, "from_step": 3}],
+        preference=[{"name": "helpfulness", "stage": "rm", "from_step": 4}],
+    )
+    assert later.judges == ["helpfulness"]
+    totals = {step: later.score(*rows("reasoning"), step).total[0] for step in (1, 2, 3, 4, None)}
+    assert totals == {1: 1.0, 2: 1.0, 3: 1.25, 4: 1.5, None: 1.5}
+    assert np.isnan(later.score(*rows("reasoning"), 3).components["helpfulness"][0])
+    alone = scorer(component=[{"kind": "accuracy", "from_step": 2}])
+    with pytest.raises(InvalidInputError, match="is for at step 1"):
+        alone.score(*rows("reasoning"), 1)
+
+
 def test_a_row_without_reference_is_no_zero():
     plain = scorer(component=[{"kind": "accuracy"}])
     scores = plain.score(*rows("general"))

@@ -30,6 +30,8 @@ class FilterConfig(StrictModel):
     near_duplicates: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Two completions of one prompt that share at least this part of their n-grams of words (Jaccard) count as one; 1 for
     equal ones only."""
+    across_prompts: bool = False
+    """Whether completions of different prompts count as one, too."""
     ngram: Positive = 3
     """Words of such an n-gram."""
 

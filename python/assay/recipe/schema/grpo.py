@@ -6,10 +6,21 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
+from assay.data import StrictModel
 from assay.recipe.schema.algorithms import ALGORITHMS, Algorithm
 from assay.recipe.schema.base import Above0, Count, Name, NotNegative, Positive, Share
 from assay.recipe.schema.pipeline import PipelineConfig, Synchronous
+from assay.recipe.schema.scorer import ScorerConfig
 from assay.recipe.schema.stage import Sampling, Training
+
+
+class LengthChange(StrictModel):
+    """Another limit of the length of completions, from some step on."""
+
+    from_step: Annotated[int, Field(ge=2)]
+    """The first step with it, counted from 1."""
+    max_new_tokens: Positive
+    """Longest completion in tokens."""
 
 
 class GrpoStage(Training):
@@ -25,6 +36,11 @@ class GrpoStage(Training):
     """Completions of each prompt."""
     sampling: Sampling
     """How completions are drawn."""
+    length_schedule: list[LengthChange] = Field(default_factory=list[LengthChange])
+    """Other limits than `sampling.max_new_tokens` from some step on (R1-Zero: twice as long for the last fifth)."""
+    rows_from: dict[str, Positive] = Field(default_factory=dict[str, int])
+    """The first step, counted from 1, at which rows are drawn, by the value of their `scorer.rows_field`; others from
+    the first on."""
     pipeline: PipelineConfig = Synchronous()
     """How generation and training take turns."""
     advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp", "gdpo"] = "grpo"
@@ -89,4 +105,18 @@ class GrpoStage(Training):
             raise ValueError("kl_in = 'reward' has no meaning for 'gdpo', which normalises each component by itself")
         if self.reference_refresh_every and not self.kl_coefficient:
             raise ValueError("reference_refresh_every needs a reference: set kl_coefficient")
+        steps = [change.from_step for change in self.length_schedule]
+        if steps != sorted(set(steps)):
+            raise ValueError("length_schedule: give rising from_step")
         return self
+
+    def max_new_tokens_at(self, step: int) -> int:
+        """The longest completion of a step, counted from 1."""
+        changes = [change.max_new_tokens for change in self.length_schedule if change.from_step <= step]
+        return changes[-1] if changes else self.sampling.max_new_tokens
+
+    def turns(self, shared: ScorerConfig) -> set[int]:
+        """The steps, counted from 1, at which what is sampled or rewarded changes; ``shared`` is the recipe's reward."""
+        found = [change.from_step for change in self.length_schedule]
+        found += [*self.rows_from.values(), *(self.scorer or shared).begins()]
+        return {step for step in found if step > 1}

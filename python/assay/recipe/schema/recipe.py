@@ -71,6 +71,16 @@ class Recipe(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _turns(self) -> Recipe:
+        for stage in self.stage:
+            last = max(stage.turns(self.scorer), default=1) if isinstance(stage, GrpoStage) else 1
+            if isinstance(stage, GrpoStage) and last > stage.steps:
+                raise ValueError(
+                    f"stage {stage.name!r}: something is to change at step {last}, but it has {stage.steps} steps"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _references(self) -> Recipe:
         check_references(self.data, self.scorer, self.stage)
         check_tags(self.data, self.scorer, self.stage)

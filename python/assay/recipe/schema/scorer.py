@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from assay.data import StrictModel
-from assay.recipe.schema.base import Name
+from assay.recipe.schema.base import Name, Positive
 
 Rows = Annotated[list[str], Field(min_length=1)]
 """Values of `rows_field`: the rows that a component is for."""
@@ -29,6 +29,8 @@ class PreferenceReward(StrictModel):
     deviations. `sigmoid`: that, between 0 and 1."""
     rows: Rows | None = None
     """The rows it is for; all by default."""
+    from_step: Positive = 1
+    """The first step of a `grpo` stage, counted from 1, whose reward it is part of; evaluations always have it."""
 
     @model_validator(mode="after")
     def _one_place(self) -> PreferenceReward:
@@ -46,7 +48,7 @@ class ScorerConfig(StrictModel):
     """What an answer that can be neither confirmed nor refuted is worth: no number, or accuracy 0."""
     component: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     """The components, as in a reward spec: kind, weight, then the options of that kind; and `rows`, the rows that the
-    component is for (all by default)."""
+    component is for (all by default), and `from_step`, the first step of a `grpo` stage that it is part of (1 by default)."""
     preference: list[PreferenceReward] = Field(default_factory=list[PreferenceReward])
     """Reward models beside the components."""
     rows_field: str = "kind"
@@ -64,4 +66,14 @@ class ScorerConfig(StrictModel):
             rows = component.get("rows", [""])
             if not isinstance(rows, list) or not rows or not all(isinstance(row, str) for row in rows):
                 raise ValueError("rows is a list of texts, the values of rows_field that the component is for")
+            first = component.get("from_step", 1)
+            if isinstance(first, bool) or not isinstance(first, int) or first < 1:
+                raise ValueError("from_step is the first step that the component is part of, a whole number from 1")
         return self
+
+    def begins(self) -> list[int]:
+        """The ``from_step`` of every component."""
+        return [
+            *(component.get("from_step", 1) for component in self.component),
+            *(p.from_step for p in self.preference),
+        ]
