@@ -43,12 +43,14 @@ VARIANTS = {
         replace(GRPO, surrogate="gspo", top_entropy_share=0.5, kl_coefficient=0.1, aggregation="sequence_mean"),
     ),
     "experts": (PolicyOptions(), replace(GRPO, entropy_coefficient=0.01)),
+    # The balancing loss is one of each micro-batch, so these are the same ones: a completion each.
+    "experts, router loss": (PolicyOptions(), replace(GRPO, router_coefficient=0.5, token_budget=1)),
 }
 
 
 def model_of(name: str) -> LlamaForCausalLM | Qwen3MoeForCausalLM:
     torch.manual_seed(0)
-    if name == "experts":
+    if name.startswith("experts"):
         moe = Qwen3MoeConfig(**SHAPE, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, head_dim=8)
         return Qwen3MoeForCausalLM(moe)
     return LlamaForCausalLM(LlamaConfig(**SHAPE, tie_word_embeddings="tied" in name))
@@ -82,13 +84,14 @@ def main() -> None:
             learners.append(learner)
         metrics = [[learner.grpo_step(batch(i), config) for i in range(3)] for learner in learners]
         # One sequence for two ranks: one of them has nothing to do.
-        metrics = [[*m, learner.sft_step(batch(9)[:1])] for m, learner in zip(metrics, learners, strict=True)]
+        metrics = [[*m, learner.sft_step(batch(9)[:1], router_coefficient=config.router_coefficient)] for m, learner in zip(metrics, learners, strict=True)]
         scores = [learner.score(batch(4))[0] for learner in learners]
         weights = [learner.policy.full_state() for learner in learners]
         row = {
             "name": name,
             "loss": [[step["loss"] for step in side] for side in metrics],
             "grad_norm": [[step["grad_norm"] for step in side] for side in metrics],
+            "router": [[step.get("router_loss", 0.0) for step in side] for side in metrics],
             "tokens": [[step["train/tokens"] for step in side] for side in metrics],
             "score": max(float(np.abs(a - b).max()) for a, b in zip(*scores, strict=True)),
             "weight": max(float((weights[0][key] - weights[1][key]).abs().max()) for key in weights[0]),

@@ -98,13 +98,16 @@ def test_every_kind_of_step_is_that_of_one_process(tmp_path: Path):
     output, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors[-3000:]
     *variants, last = [json.loads(line) for line in output.splitlines()]
-    assert len(variants) == 5
+    assert len(variants) == 6
+    assert min(variants[-1]["router"][0][:3]) > 1.0
     for found in variants:
         low = "bfloat16" in found["name"]
         one, two = found["loss"]
         assert two == pytest.approx(one, rel=2e-2 if low else 1e-5, abs=2e-3 if low else 1e-6), found
         one, two = found["grad_norm"]
         assert two == pytest.approx(one, rel=5e-2 if low else 1e-4), found
+        one, two = found["router"]
+        assert two == pytest.approx(one, rel=1e-5), found
         assert found["tokens"][0] == found["tokens"][1]
         assert found["score"] < (5e-2 if low else 1e-4), found
         assert found["weight"] < (4e-3 if low else 1e-5) < found["moved"], found
