@@ -84,7 +84,10 @@ def main() -> None:
             learners.append(learner)
         metrics = [[learner.grpo_step(batch(i), config) for i in range(3)] for learner in learners]
         # One sequence for two ranks: one of them has nothing to do.
-        metrics = [[*m, learner.sft_step(batch(9)[:1], router_coefficient=config.router_coefficient)] for m, learner in zip(metrics, learners, strict=True)]
+        metrics = [
+            [*m, learner.sft_step(batch(9)[:1], router_coefficient=config.router_coefficient)]
+            for m, learner in zip(metrics, learners, strict=True)
+        ]
         scores = [learner.score(batch(4))[0] for learner in learners]
         weights = [learner.policy.full_state() for learner in learners]
         row = {
