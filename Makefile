@@ -10,6 +10,7 @@ PYTHON ?= python3
 BIN := $(abspath $(VENV))/bin
 # One optimised profile serves the wheel and the Rust tests, so dependencies are compiled once.
 PROFILE ?= quick
+FUZZ_SECONDS ?= 60
 export PYO3_PYTHON := $(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several OpenMP threads that spin on two shared cores are slower than one; set it yourself on a larger machine.
@@ -75,6 +76,9 @@ wheel: $(VENV)/.installed ## the release wheel, in dist/
 bench: build ## every benchmark beside its peer; prints the tables of benches/README.md
 	@cargo bench -p assay-core
 	@$(BIN)/python benches/python/run.py
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (60); no nightly toolchain is needed
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 clean: ## remove build outputs and the environment
 	rm -rf target dist $(VENV) .cache

@@ -1,6 +1,6 @@
 """Run the Python benchmarks and print their tables. Each asserts the results it times and runs its peer in the same run.
 
-python benches/python/run.py [verify] [tokens] [groups] [startup] [grpo] [server]
+python benches/python/run.py [verify] [accuracy] [tokens] [groups] [startup] [grpo] [server]
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import importlib
 import platform
 import sys
 
-ALL = ["startup", "verify", "tokens", "groups", "server", "grpo"]
+ALL = ["startup", "verify", "accuracy", "tokens", "groups", "server", "grpo"]
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
-"""assay.verify beside math-verify: number answers, LaTeX answers, and whole completions in a batch."""
+"""assay.verify beside math-verify: number answers, LaTeX answers, whole completions in a batch, memory."""
 
 from __future__ import annotations
 
 import json
 import random
 import re
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -92,6 +94,38 @@ def compare_calls(title: str, pairs: list[tuple[str, str, bool]], peer_count: in
     return table(title, ["", "right", "false positives", "p50", "p99", "max"], rows)
 
 
+MEMORY = """
+import json, sys
+from pathlib import Path
+{setup}
+rows = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()]
+pairs = [(row["gold"], row["answer"]) for row in rows if isinstance(row["gold"], str) and isinstance(row["answer"], str)]
+call("5 km", "\\\\sin 1")
+peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+before = peak()
+for gold, answer in pairs:
+    call(gold, answer)
+print(before, peak() - before, len(pairs))
+"""
+SETUPS = {
+    "assay": "from assay import verify as call",
+    "math-verify 0.9": "import math_verify\n"
+    "def call(gold, answer):\n"
+    "    math_verify.verify(math_verify.parse(f'${gold}$'), math_verify.parse(f'${answer}$'))",
+}
+
+
+def memory() -> str:
+    """Peak resident memory after the import and one call, and its growth over the rows of verify.jsonl, in a process each."""
+    rows = []
+    for name, setup in SETUPS.items():
+        program = MEMORY.format(setup=setup)
+        done = subprocess.run([sys.executable, "-c", program, str(CASES)], capture_output=True, text=True, check=True)
+        before, growth, count = map(int, done.stdout.split())
+        rows.append([name, f"{before / 1024:.0f} MB", f"{growth / 1024:.1f} MB", f"{count:,}"])
+    return table("Memory of one process", ["", "after one call", "growth of the peak over all rows", "rows"], rows)
+
+
 def run() -> list[str]:
     """All tables of this file."""
     numbers = number_pairs(2_000)
@@ -140,4 +174,5 @@ def run() -> list[str]:
             f"verify, the {len(formulas)} plain rows of tests/cases/verify.jsonl, per call", formulas, len(formulas)
         ),
         batch,
+        memory(),
     ]

@@ -17,6 +17,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "balance",
+    "explain",
     "extract",
     "group_advantages",
     "load",
@@ -58,6 +59,16 @@ def verify(
     units: str = "ignore",
     profile: str | None = None,
 ) -> Verdict: ...
+def explain(
+    gold: str,
+    answer: str,
+    *,
+    kind: str = "auto",
+    tolerance: str | Mapping[str, float] | None = None,
+    units: str = "ignore",
+) -> tuple[
+    tuple[list[str], str | None], tuple[list[str], str | None], list[tuple[int, int, str, str, str]], int, int
+]: ...
 def extract(completion: str, *, profile: str = "r1") -> Extraction | None: ...
 def parse_spec(text: str, *, toml: bool = False) -> str: ...
 

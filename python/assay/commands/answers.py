@@ -62,7 +62,9 @@ def verify(
     ] = ToleranceMode.LAST_PLACE,
     units: Annotated[Units, typer.Option(help="How units are treated.")] = Units.IGNORE,
     *,
-    explain: Annotated[bool, typer.Option("--explain", help="Say which step decided, and what that step is.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how both sides were read, and what every step said.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say whether ANSWER is the same answer as GOLD.
@@ -82,8 +84,24 @@ def verify(
         if explain:
             say(f"decided by: {stage}, that is: {MEANING.get(stage, stage)}")
             say(f"certainty: {'probabilistic' if verdict.probable else 'exact'}")
+            _explain(_clean(gold), _clean(answer), kind=kind, tolerance=tolerance, units=units)
     codes = {"equal": 0, "different": EXIT_DIFFERENT}
     raise typer.Exit(codes.get(outcome, EXIT_UNDECIDED))
+
+
+def _explain(gold: str, answer: str, *, kind: str, tolerance: str, units: str) -> None:
+    """Print the readings of both sides and what each pair of them gave."""
+    from assay._native import explain
+
+    left, right, pairs, fuel, budget = explain(gold, answer, kind=kind, tolerance=tolerance, units=units)
+    for name, (readings, error) in (("gold", left), ("answer", right)):
+        for index, reading in enumerate(readings, 1):
+            say(f"{name} read as {index}: {reading}")
+        if error is not None:
+            say(f"{name} not read: {error}")
+    for a, b, outcome, stage, reason in pairs:
+        say(f"gold {a + 1} with answer {b + 1}: {outcome} ({stage}): {reason}")
+    say(f"work: {fuel:,} units of fuel; one pair may spend {budget:,}")
 
 
 def extract(

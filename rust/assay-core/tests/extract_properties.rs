@@ -4,19 +4,6 @@ use assay_core::answer::{Profile, Source, Think, extract, extract_explained, sec
 use assay_core::text;
 use proptest::prelude::*;
 
-const PROFILES: [Profile; 10] = [
-    Profile::R1,
-    Profile::MathVerify,
-    Profile::Dapo,
-    Profile::PrimeMath,
-    Profile::Gsm8kStrict,
-    Profile::Gsm8kFlexible,
-    Profile::Hendrycks,
-    Profile::MathRubric,
-    Profile::Trl,
-    Profile::OpenR1,
-];
-
 /// Text made of what the rules look for, cut and joined at random.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -36,7 +23,7 @@ proptest! {
 
     #[test]
     fn every_profile_answers_every_string(completion in prop_oneof![3 => hostile(), 1 => any::<String>()]) {
-        for profile in PROFILES {
+        for profile in Profile::ALL {
             let found = extract(&completion, profile);
             prop_assert_eq!(&found, &extract(&completion, profile));
             if let Some(found) = found {
@@ -129,7 +116,7 @@ fn long_hostile_completions_end() {
     ];
     for unit in units {
         let completion = unit.repeat(100_000 / unit.len());
-        for profile in PROFILES {
+        for profile in Profile::ALL {
             let _ = extract(&completion, profile);
         }
     }

@@ -27,6 +27,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<verify::Verdict>()?;
     module.add_class::<verify::Extraction>()?;
     module.add_function(wrap_pyfunction!(verify::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(verify::explain, module)?)?;
     module.add_function(wrap_pyfunction!(verify::extract, module)?)?;
     module.add_class::<score::Scorer>()?;
     module.add_class::<score::Scores>()?;

@@ -169,6 +169,58 @@ pub(crate) fn verify(
     Ok(Verdict { inner })
 }
 
+/// What `verify` read and did: for `assay verify --explain`.
+///
+/// Args:
+///     gold, answer, kind, tolerance, units: as `verify` has them.
+///
+/// Returns:
+///     The readings of the reference in LaTeX (or why there are none), those of the answer, and for each pair of readings
+///     its indices, outcome, stage and reason; then the work of all pairs in units of fuel and what one pair may spend.
+///
+/// Raises:
+///     InvalidSpecError: an option has no such value.
+///     InvalidInputError: the tolerance is not one.
+#[pyfunction]
+#[pyo3(signature = (gold, answer, *, kind = "auto", tolerance = None, units = "ignore"))]
+pub(crate) fn explain(
+    gold: Bound<'_, PyString>,
+    answer: Bound<'_, PyString>,
+    kind: &str,
+    tolerance: Option<&Bound<'_, PyAny>>,
+    units: &str,
+) -> PyResult<Explained> {
+    let py = gold.py();
+    let options = options(py, kind, tolerance, units)?;
+    let (gold, answer) = (Text::new(gold), Text::new(answer));
+    let found = py.detach(|| math::explain(gold.as_str(), answer.as_str(), &options));
+    let side = |side: math::Side| (side.readings, side.error);
+    let pair = |pair: math::Compared| {
+        let verdict = pair.verdict;
+        (
+            pair.gold,
+            pair.answer,
+            outcome_name(verdict.outcome),
+            stage_name(verdict.stage),
+            verdict.reason.into_owned(),
+        )
+    };
+    Ok((
+        side(found.gold),
+        side(found.answer),
+        found.compared.into_iter().map(pair).collect(),
+        found.fuel,
+        math::Explanation::BUDGET,
+    ))
+}
+
+/// The readings of one side, or why there are none.
+type Side = (Vec<String>, Option<String>);
+/// A pair of readings by their indices: outcome, stage and reason.
+type Pair = (usize, usize, &'static str, &'static str, String);
+/// Both sides, every pair, the fuel spent and the budget of one pair.
+type Explained = (Side, Side, Vec<Pair>, u64, u64);
+
 /// The part of a completion that is its answer.
 ///
 /// Args:

@@ -42,7 +42,21 @@ def test_verify(assay: Assay, arguments: list[str], code: int, outcome: str) -> 
 
 def test_verify_explains(assay: Assay) -> None:
     lines = assay("verify", "1", "1", "--explain").out.splitlines()
-    assert [line.partition(":")[0] for line in lines[1:]] == ["decided by", "certainty"]
+    assert [line.partition(":")[0] for line in lines[1:]] == [
+        "decided by",
+        "certainty",
+        "gold read as 1",
+        "answer read as 1",
+        "gold 1 with answer 1",
+        "work",
+    ]
+
+
+def test_verify_explains_readings_and_refusals(assay: Assay) -> None:
+    out = assay("verify", "(1,2)", "]1,2[", "--explain").out
+    assert "gold read as 2: (1, 2)" in out or "gold read as 1: (1, 2)" in out
+    assert "gold 2 with answer 1: equal (exact)" in out
+    assert "answer not read: " in assay("verify", "1", "3+", "--explain").out
 
 
 @pytest.mark.parametrize(

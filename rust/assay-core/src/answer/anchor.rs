@@ -243,15 +243,27 @@ fn value(text: &str, start: usize, limit: usize) -> Introduced {
     }
     let inner = &text[sentence.clone()];
     let formulas = formula::all(inner);
-    let last_formula = formulas.iter().rev().find(|formula| formula.closed);
-    if let Some(found) = last_formula {
-        let span = sentence.start + found.inner.start..sentence.start + found.inner.end;
-        return Introduced::Value(trim::clean(text, span));
-    }
-    if let Some(found) = number::last(inner, &formulas, &[]) {
-        return Introduced::Value(
-            sentence.start + found.span.start..sentence.start + found.span.end,
-        );
+    let last_formula = formulas
+        .iter()
+        .rev()
+        .filter(|formula| formula.closed)
+        .map(|found| {
+            let span = sentence.start + found.inner.start..sentence.start + found.inner.end;
+            trim::clean(text, span)
+        })
+        .find(|span| !span.is_empty());
+    let number = number::last(inner, &formulas, &[])
+        .map(|found| sentence.start + found.span.start..sentence.start + found.span.end);
+    match (last_formula, number) {
+        // "the largest $n$ is 34": the formula names what the number is.
+        (Some(formula), Some(number))
+            if number.start >= formula.end
+                && text[formula.clone()].chars().all(char::is_alphabetic) =>
+        {
+            return Introduced::Value(number);
+        }
+        (Some(span), _) | (None, Some(span)) => return Introduced::Value(span),
+        (None, None) => {}
     }
     let short = words.split_whitespace().take(13).count() <= 12;
     if short && !words.bytes().any(|byte| byte.is_ascii_digit()) {

@@ -60,6 +60,20 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// Every profile, for tests and tools that try them all.
+    pub const ALL: [Self; 10] = [
+        Self::R1,
+        Self::MathVerify,
+        Self::Dapo,
+        Self::PrimeMath,
+        Self::Gsm8kStrict,
+        Self::Gsm8kFlexible,
+        Self::Hendrycks,
+        Self::MathRubric,
+        Self::Trl,
+        Self::OpenR1,
+    ];
+
     /// Whether only what follows `</think>` matters, so that [`TokenDecoder::tail`] is enough; the other profiles need
     /// [`TokenDecoder::decode`].
     pub fn reads_tail_only(self) -> bool {

@@ -82,6 +82,9 @@ impl<'a> Slice<'a> {
             .iter()
             .map(|found| self.text[found.inner.clone()].trim())
             .collect();
+        if parts.iter().all(|part| part.is_empty()) {
+            return Some(Err(NoAnswer::Empty));
+        }
         extraction.text = parts.join(", ");
         Some(Ok(extraction))
     }

@@ -31,6 +31,11 @@ pub(crate) fn tokens(source: &str) -> Vec<Token> {
     tokens
 }
 
+/// Whether `\name` means anything.
+pub(crate) fn is_command(name: &str) -> bool {
+    command::command(name).is_some()
+}
+
 /// What an unescaped `$` means in this text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dollars {
@@ -300,6 +305,10 @@ impl Lexer<'_> {
         if let Some(command) = command::command(name) {
             self.at = end;
             self.apply(command, name, start);
+        } else if name.starts_with("quad") || name.starts_with("qquad") {
+            // `\quadx`: a space that a missing blank glued to what follows.
+            self.at += if name.starts_with("qq") { 5 } else { 4 };
+            self.blank(Gap::Blank);
         } else {
             self.push_span(Kind::Unknown, start, end);
             self.at = end;

@@ -24,7 +24,7 @@ pub(super) fn keyword(run: &str) -> Option<Kind> {
         "times" | "cdot" => Kind::Times,
         "union" => Kind::Union,
         "intersect" | "intersection" => Kind::Intersection,
-        "percent" => Kind::Percent,
+        "percent" | "percents" | "pct" => Kind::Percent,
         "alpha" | "beta" | "gamma" | "delta" | "epsilon" | "theta" | "lambda" | "mu" | "rho"
         | "sigma" | "tau" | "phi" | "psi" | "omega" => Kind::Named,
         // As LaTeX commands these are functions; in running text they are ends of words and units.
@@ -167,7 +167,7 @@ pub(super) fn styled(style: &str, content: &str) -> Option<Kind> {
         "or" => Kind::Or,
         "and" => Kind::And,
         "mod" => Kind::Mod,
-        "percent" => Kind::Percent,
+        "percent" | "percents" | "pct" => Kind::Percent,
         "lcm" | "gcd" | "max" | "min" | "sin" | "cos" | "tan" | "cot" | "sec" | "csc"
         | "arcsin" | "arccos" | "arctan" | "ln" | "log" | "lg" | "det" | "tr" | "exp" | "cis"
         | "sgn" | "arg" | "pi" => keyword(&lower).unwrap_or(Kind::Text),

@@ -53,6 +53,22 @@ pub(super) fn number(text: &str) -> Option<(Vec<Value>, String)> {
     Some((vec![Value::Expr(expr)], text.to_owned()))
 }
 
+/// `3,14` as most of Europe writes 3.14, beside the list it also is. `0,5` is one, too; `2,5` and `3,141` are not told
+/// from a list and from thousands.
+pub(super) fn decimal_comma(text: &str) -> Option<Value> {
+    let text = text.trim_ascii();
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once(',')?;
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let zero = whole == "0";
+    let ambiguous = matches!(fraction.len(), 1 | 3) || (whole.len() > 1 && whole.starts_with('0'));
+    if !plain(whole) || !plain(fraction) || (ambiguous && !zero) {
+        return None;
+    }
+    let (mut values, _) = number(&text.replace(',', "."))?;
+    values.pop()
+}
+
 /// `1,234` in groups of three: a number, and a list unless a group has a leading zero.
 fn grouped(negative: bool, text: &str) -> Option<Vec<Value>> {
     let mut number = 0_u64;

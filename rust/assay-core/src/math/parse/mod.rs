@@ -78,16 +78,26 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
             canonical,
         });
     }
+    if let Some(single) = strip::undoubled(text) {
+        return parse(&single, options).map_err(|error| error.moved(|at| at.min(text.len())));
+    }
     let (inner, styled) = strip::strip_styled(text);
     let offset = inner.as_ptr().addr() - text.as_ptr().addr();
     let folded = normalise::fold(inner);
     let tokens = lexer::tokens(&folded.text);
     let canonical = policy::canonical(&folded.text, &tokens);
     match readings::readings(&folded.text, &tokens, styled, *options) {
-        Ok(readings) => Ok(Parsed {
-            readings,
-            canonical,
-        }),
+        Ok(mut readings) => {
+            if !matches!(options.kind, Kind::Text | Kind::Choice)
+                && let Some(decimal) = fast::decimal_comma(&folded.text)
+            {
+                readings.push(decimal);
+            }
+            Ok(Parsed {
+                readings,
+                canonical,
+            })
+        }
         Err(error) => Err(error.moved(|at| offset + folded.original(at).min(inner.len()))),
     }
 }
@@ -95,6 +105,9 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed, ParseError> {
 /// The text of an answer folded for a comparison as a string: wrappers, styles and spacing gone, Unicode folded,
 /// case kept. Defined for every text, read or not; two texts with one canonical form are written the same.
 pub fn canonical(text: &str) -> String {
+    if let Some(single) = strip::undoubled(text) {
+        return canonical(&single);
+    }
     let folded = normalise::fold(strip::strip(text));
     let tokens = lexer::tokens(&folded.text);
     policy::canonical(&folded.text, &tokens)

@@ -1,7 +1,7 @@
 //! Every reading of an answer, the likeliest first.
 
 use super::super::Kind;
-use super::super::ast::{Expr, Relation, Value};
+use super::super::ast::{Expr, Number, Relation, Value};
 use super::super::lexer::{self, Token};
 use super::cursor::Parser;
 use super::policy::Policy;
@@ -185,6 +185,8 @@ fn also(value: &Value) -> Option<Value> {
             let whole = line.len() == rows.iter().map(Vec::len).sum::<usize>() && line.len() > 1;
             whole.then(|| Value::Tuple(line.into_iter().cloned().map(Value::Expr).collect()))
         }
+        // `3i - 2j + k`: the vector (3, -2, 1).
+        Value::Expr(Expr::Add(terms)) => components(terms),
         // A labelled point: `A(1, 2)`.
         Value::Expr(Expr::Apply(name, arguments)) => {
             let label = arguments.len() > 1
@@ -193,6 +195,81 @@ fn also(value: &Value) -> Option<Value> {
             label.then(|| Value::Tuple(arguments.iter().cloned().map(Value::Expr).collect()))
         }
         Value::All(parts) => indexed(parts),
+        _ => None,
+    }
+}
+
+/// The components of a sum of multiples of the base vectors `i`, `j` and perhaps `k`, each at most once. Plain letters have
+/// to be `i` and `j` at least; with accents a missing one is zero.
+fn components(terms: &[Expr]) -> Option<Value> {
+    let mut found: [Option<Expr>; 3] = [const { None }; 3];
+    let mut accents = true;
+    for term in terms {
+        let (base, coefficient) = component(term)?;
+        accents &= base.accented;
+        let place = found.get_mut(base.axis)?;
+        if place.is_some() {
+            return None;
+        }
+        *place = Some(coefficient);
+    }
+    let [first, second, third] = found;
+    if !accents && (first.is_none() || second.is_none()) {
+        return None;
+    }
+    let or_zero = |part: Option<Expr>| part.unwrap_or_else(|| Expr::integer(0.into()));
+    let plane = [or_zero(first), or_zero(second)];
+    let all = plane.into_iter().chain(third);
+    Some(Value::Tuple(all.map(Value::Expr).collect()))
+}
+
+/// One of the vectors `i`, `j`, `k`, plain or as `\\hat{i}`.
+struct Base {
+    axis: usize,
+    accented: bool,
+}
+
+fn base(expr: &Expr) -> Option<Base> {
+    let Expr::Symbol(name) = expr else {
+        return None;
+    };
+    let inside = ["\\hat{", "\\vec{", "\\widehat{", "\\overrightarrow{"]
+        .iter()
+        .find_map(|accent| name.strip_prefix(accent)?.strip_suffix('}'));
+    let letter = inside.unwrap_or(name);
+    let axis = ["i", "j", "k", "\\imath", "\\jmath"]
+        .iter()
+        .position(|base| *base == letter)?;
+    Some(Base {
+        axis: axis % 3,
+        accented: inside.is_some(),
+    })
+}
+
+/// `2 j`: the vector `j` and the coefficient 2.
+fn component(term: &Expr) -> Option<(Base, Expr)> {
+    match term {
+        Expr::Symbol(_) => Some((base(term)?, Expr::integer(1.into()))),
+        Expr::Neg(inner) => {
+            let (base, coefficient) = component(inner)?;
+            let negative = match coefficient {
+                Expr::Number(number) => Expr::Number(Number {
+                    value: -number.value,
+                    ..number
+                }),
+                other => Expr::Neg(Box::new(other)),
+            };
+            Some((base, negative))
+        }
+        Expr::Mul(parts) => {
+            let (last, before) = parts.split_last()?;
+            let base = base(last)?;
+            let coefficient = match before {
+                [one] => one.clone(),
+                many => Expr::Mul(many.to_vec()),
+            };
+            Some((base, coefficient))
+        }
         _ => None,
     }
 }

@@ -18,7 +18,9 @@ impl Parser<'_> {
             Kind::Open(Bracket::Reversed) => token.partner != 0,
             Kind::Open(Bracket::Paren | Bracket::Square | Bracket::Angle) => {
                 let empty = token.partner as usize == self.index() + 1;
-                (token.inside.separator || token.inside.set || empty)
+                // Angle brackets round one part are a tuple of one.
+                let angle = token.kind == Kind::Open(Bracket::Angle);
+                (token.inside.separator || token.inside.set || empty || angle)
                     && token.partner != 0
                     && self.ends_side(token.partner as usize + 1)
             }

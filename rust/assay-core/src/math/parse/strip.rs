@@ -1,5 +1,7 @@
 //! What may stand round an answer without being part of it.
 
+use super::super::lexer;
+
 /// Strips white space, `$..$`, `\(..\)`, `\boxed{..}`, styles, markdown and a final full stop. Borrows from `text`.
 pub(super) fn strip(text: &str) -> &str {
     strip_styled(text).0
@@ -19,6 +21,36 @@ pub(super) fn strip_styled(text: &str) -> (&str, bool) {
         text = next;
     }
     (text, styled)
+}
+
+/// A text in which every command has two backslashes, as texts escaped once too often have them: with single ones. Nothing
+/// where a command has one backslash or is not known, or where two backslashes end the rows of an environment.
+pub(super) fn undoubled(text: &str) -> Option<String> {
+    if !text.contains("\\\\") || text.contains("\\begin") {
+        return None;
+    }
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    let mut command = false;
+    while let Some(skip) = memchr::memchr(b'\\', bytes.get(at..)?) {
+        let start = at + skip;
+        let run = bytes
+            .get(start..)?
+            .iter()
+            .take_while(|byte| **byte == b'\\')
+            .count();
+        if run != 2 {
+            return None;
+        }
+        at = start + run;
+        let rest = text.get(at..)?;
+        let length = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        if length > 0 {
+            lexer::is_command(rest.get(..length)?).then_some(())?;
+            command = true;
+        }
+    }
+    command.then(|| text.replace("\\\\", "\\"))
 }
 
 fn once(text: &str) -> &str {

@@ -1,6 +1,8 @@
 //! Form against form.
 
-use super::form::{Form, Repeats};
+use dashu::rational::RBig;
+
+use super::form::{Form, Repeats, left_side};
 use crate::math::ast::{Expr, Value};
 use crate::math::decide::{Comparison, all};
 use crate::math::{Outcome, Stage, Units, Verdict};
@@ -115,7 +117,10 @@ impl Comparison<'_> {
         if verdict.outcome != Outcome::Different || self.options.units == Units::Require {
             return verdict;
         }
-        let (left, right) = (without_degrees(gold), without_degrees(answer));
+        let ignored = self.options.units == Units::Ignore;
+        let bare =
+            |expr| without_degrees(expr).or_else(|| without_percent(expr).filter(|_| ignored));
+        let (left, right) = (bare(gold), bare(answer));
         if left.is_some() == right.is_some() {
             return verdict;
         }
@@ -142,17 +147,28 @@ impl Comparison<'_> {
             (Form::Assigned(name, a), Form::Assigned(other, b)) => {
                 let function = |name: &str| name.contains('(');
                 // y = 2x and f(x) = 2x name the same graph; x = 2 and y = 2 are different answers.
-                if name != other && function(name) == function(other) {
-                    return different("different unknowns");
+                if name == other || function(name) != function(other) {
+                    return self.forms_against(a, b);
                 }
-                self.forms_against(a, b)
+                // x = 2y and y = x / 2 are one equation, solved for one unknown and for the other.
+                match (&**a, &**b) {
+                    (Form::Scalar(a), Form::Scalar(b)) if !function(name) => {
+                        match self.equations((&left_side(name), a), (&left_side(other), b)) {
+                            verdict if verdict.outcome == Outcome::Different => {
+                                different("different unknowns")
+                            }
+                            verdict => verdict,
+                        }
+                    }
+                    _ => different("different unknowns"),
+                }
             }
             (Form::Assigned(name, value), Form::Equation(c, d)) => match &**value {
-                Form::Scalar(value) => self.equations((&Expr::Symbol(name.clone()), value), (c, d)),
+                Form::Scalar(value) => self.equations((&left_side(name), value), (c, d)),
                 _ => different("an equation and its solutions"),
             },
             (Form::Equation(c, d), Form::Assigned(name, value)) => match &**value {
-                Form::Scalar(value) => self.equations((c, d), (&Expr::Symbol(name.clone()), value)),
+                Form::Scalar(value) => self.equations((c, d), (&left_side(name), value)),
                 _ => different("an equation and its solutions"),
             },
             (Form::Assigned(_, value), other) => self.forms_against(value, other),
@@ -215,6 +231,17 @@ impl Comparison<'_> {
             }
             _ => different("a ratio of more than two and a number"),
         }
+    }
+}
+
+/// What stands before a percent sign, where it is more than 1: "25" answers what "25%" answers, "0.5" and "0.5%" do not.
+fn without_percent(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Percent(inner) => match &**inner {
+            Expr::Number(number) if number.value > RBig::ONE => Some(inner),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use dashu::rational::RBig;
 
 use super::region::Region;
-use crate::math::ast::{End, Expr, Relation, Value};
+use crate::math::ast::{End, Expr, Function, Relation, Value};
 use crate::math::decide::Comparison;
 use crate::math::decide::all_symbols;
 
@@ -184,6 +184,12 @@ impl Comparison<'_> {
         {
             return Form::Assigned(name, Box::new(scalar(last)));
         }
+        // AB = 5, |PQ| = 3, AB/CD = 2: a length or a ratio of lengths with its value.
+        if let Some(name) = lengths(first)
+            && is_free(last)
+        {
+            return Form::Assigned(name, Box::new(scalar(last)));
+        }
         if let (Expr::Symbol(name), 2) = (last, terms.len())
             && !contains(first, name)
         {
@@ -339,10 +345,13 @@ fn isolated(terms: &[Expr], relations: &[Relation]) -> Option<Region> {
                 Region::Interval(end, infinity(false))
             })
         }
-        ([low, Expr::Symbol(name), high], [first, second])
-            if !contains(low, name)
-                && !contains(high, name)
-                && ordered(*first)
+        ([low, middle, high], [first, second])
+            if (match middle {
+                Expr::Symbol(name) => !contains(low, name) && !contains(high, name),
+                // The values of a function: 0 < f(x) < 1.
+                Expr::Apply(..) => is_free(low) && is_free(high),
+                _ => false,
+            }) && ordered(*first)
                 && ordered(*second) =>
         {
             if upward(*first) != upward(*second) {
@@ -378,6 +387,57 @@ fn name_of(expr: &Expr) -> Option<Box<str>> {
         }
         _ => None,
     }
+}
+
+/// `AB`, `|AB|`, `AB / CD` with points as capital letters, as a name; the two points in either order.
+fn lengths(expr: &Expr) -> Option<Box<str>> {
+    match expr {
+        Expr::Mul(points) if points.len() == 2 => {
+            let mut letters: Vec<&str> = Vec::with_capacity(2);
+            for point in points {
+                match point {
+                    Expr::Symbol(name) if is_capital(name) => letters.push(name),
+                    _ => return None,
+                }
+            }
+            letters.sort_unstable();
+            Some(letters.concat().into())
+        }
+        Expr::Call(Function::Abs, parts) => match &parts[..] {
+            [inner] => lengths(inner).filter(|name| !name.contains('/')),
+            _ => None,
+        },
+        Expr::Div(above, below) => {
+            let (above, below) = (lengths(above)?, lengths(below)?);
+            (!above.contains('/') && !below.contains('/'))
+                .then(|| format!("{above}/{below}").into())
+        }
+        _ => None,
+    }
+}
+
+fn is_capital(name: &str) -> bool {
+    name.len() == 1 && name.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// The left side of an assignment to `name`: a symbol, or what [`lengths`] took it from.
+pub(super) fn left_side(name: &str) -> Expr {
+    if let Some((above, below)) = name.split_once('/') {
+        return Expr::Div(Box::new(left_side(above)), Box::new(left_side(below)));
+    }
+    let points = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_uppercase());
+    if !points {
+        return Expr::symbol(name);
+    }
+    let point = |at: usize| Expr::symbol(name.get(at..=at).unwrap_or(""));
+    Expr::Mul(vec![point(0), point(1)])
+}
+
+/// Whether an expression has no symbols at all.
+fn is_free(expr: &Expr) -> bool {
+    let mut names = Vec::new();
+    all_symbols(expr, &mut names);
+    names.is_empty()
 }
 
 fn contains(expr: &Expr, name: &str) -> bool {

@@ -66,6 +66,16 @@ impl Comparison<'_> {
                 return ends;
             }
         }
+        // (1, 1) and (3, 2) are points that were read as intervals: as such both are empty, and yet not the same.
+        for region in [gold, answer] {
+            if let Region::Interval(from, to) = region
+                && gold != answer
+                && !(from.closed && to.closed && from.at == to.at)
+                && self.is_backwards(from, to)
+            {
+                return different("an interval that ends before it begins");
+            }
+        }
         if gold == answer {
             return Verdict::new(Outcome::Equal, Stage::Structure, "the same region");
         }
