@@ -160,6 +160,12 @@ def serve(
     otlp: str | None = None,
     plugins: Sequence[str] = ...,
     plugin_python: str | PathLike[str] | None = None,
+    tls_certificate: str | PathLike[str] | None = None,
+    tls_key: str | PathLike[str] | None = None,
+    tls_client_ca: str | PathLike[str] | None = None,
+    token_file: str | PathLike[str] | None = None,
+    insecure_public: bool = False,
+    public_metrics: bool = False,
 ) -> None: ...
 def load(options: str, moment: Callable[[str], object]) -> tuple[bool, bool, str, str]: ...
 def group_advantages(

@@ -55,6 +55,39 @@ def serve(  # noqa: PLR0913 - one parameter an option
         Path | None,
         typer.Option(help="The Python that runs plug-ins; assay has to be installed there. [default: this one]"),
     ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="The server's certificate chain, PEM; with --tls-key, callers need TLS. Read again when it changes.",
+            show_default=False,
+        ),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key, PEM.", show_default=False)] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="Authorities of clients, PEM; callers need a certificate of theirs then.", show_default=False
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Bearer tokens, a line each, TOKEN or NAME:TOKEN; callers need one of them then. More may stand in the "
+            "variable ASSAY_SERVER_TOKENS.",
+            show_default=False,
+        ),
+    ] = None,
+    insecure_public: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-public",
+            help="Listen on a public address although there is no TLS or no way to know callers.",
+            show_default=False,
+        ),
+    ] = False,
+    public_metrics: Annotated[
+        bool, typer.Option("--public-metrics", help="Let --metrics be a public address.", show_default=False)
+    ] = False,
 ) -> None:
     """Score completions for others, over gRPC.
 
@@ -77,4 +110,10 @@ def serve(  # noqa: PLR0913 - one parameter an option
         otlp=otlp,
         plugins=list(plugin or []),
         plugin_python=plugin_python or sys.executable,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        token_file=token_file,
+        insecure_public=insecure_public,
+        public_metrics=public_metrics,
     )

@@ -10,7 +10,7 @@ use crate::errors::raise;
 
 /// Serves until the process gets SIGINT or SIGTERM. `ready` is called with the bound address, `HOST:PORT`.
 #[pyfunction]
-#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new(), metrics = None, otlp = None, plugins = Vec::new(), plugin_python = None))]
+#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new(), metrics = None, otlp = None, plugins = Vec::new(), plugin_python = None, tls_certificate = None, tls_key = None, tls_client_ca = None, token_file = None, insecure_public = false, public_metrics = false))]
 #[expect(
     clippy::too_many_arguments,
     clippy::needless_pass_by_value,
@@ -28,6 +28,12 @@ pub(crate) fn serve(
     otlp: Option<String>,
     plugins: Vec<String>,
     plugin_python: Option<PathBuf>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_client_ca: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+    insecure_public: bool,
+    public_metrics: bool,
 ) -> PyResult<()> {
     let overrides = Overrides {
         bind,
@@ -38,6 +44,12 @@ pub(crate) fn serve(
         otlp,
         plugins,
         plugin_python,
+        tls_certificate,
+        tls_key,
+        tls_client_ca,
+        token_file,
+        insecure_public,
+        public_metrics,
     };
     let result = py.detach(|| {
         assay_server::log_to_stderr();

@@ -6,11 +6,13 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use prost::Message;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Writes the code of every message and service into `out`.
+/// Writes the code of every message and service, and what describes them, into `out`.
 pub(crate) fn generate(out: &Path) -> Result<(), Box<dyn Error>> {
     let proto = root().join("proto");
     let mut files: Vec<PathBuf> = std::fs::read_dir(proto.join("assay/v1"))?
@@ -22,6 +24,11 @@ pub(crate) fn generate(out: &Path) -> Result<(), Box<dyn Error>> {
     });
     files.sort();
     let descriptors = protox::compile(&files, [&proto])?;
+    let mut bare = descriptors.clone();
+    for file in &mut bare.file {
+        file.source_code_info = None;
+    }
+    std::fs::write(out.join("descriptors.bin"), bare.encode_to_vec())?;
     tonic_prost_build::configure()
         .out_dir(out)
         .emit_rerun_if_changed(false)

@@ -18,6 +18,10 @@ use crate::outside::{EndpointConfig, OutsideConfig, PluginConfig};
 /// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub struct Config {
     /// `HOST:PORT` to listen on; port 0 takes a free one. Default `127.0.0.1:50051`.
     pub bind: String,
@@ -46,6 +50,37 @@ pub struct Config {
     pub plugin: BTreeMap<String, PluginConfig>,
     /// The Python that runs plug-ins; it must have assay installed. Default `python3`, and of `assay serve` its own.
     pub plugin_python: Option<PathBuf>,
+    /// PEM file of the server's certificate, and those between it and its authority. With [`Config::tls_key`], callers need TLS.
+    /// Read again when it changes, like every file named below. Default none.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file of its key. Default none.
+    pub tls_key: Option<PathBuf>,
+    /// PEM file of the authorities of clients; callers need a certificate of theirs then. Default none.
+    pub tls_client_ca: Option<PathBuf>,
+    /// File of bearer tokens, a line each, `TOKEN` or `NAME:TOKEN`; callers need one of them then. Default none.
+    pub token_file: Option<PathBuf>,
+    /// Environment variable of more of them, separated by commas or line ends. Default `ASSAY_SERVER_TOKENS`, if there is one.
+    pub token_env: Option<String>,
+    /// Whether to listen on a public address without TLS and a way to know callers. Default no.
+    pub insecure_public: bool,
+    /// Whether `metrics` may be a public address. Default no.
+    pub public_metrics: bool,
+    /// Whether callers may ask for the methods and messages of the service (gRPC server reflection). Default no.
+    pub reflection: bool,
+    /// Whether the log gets the texts that are scored, cut to 2,000 characters. Default no.
+    pub log_texts: bool,
+    /// Largest headers of a call together, in bytes, as HTTP/2 counts them. Default 16 KiB.
+    pub max_header_bytes: u32,
+    /// Most calls at a time of one connection. Default 256.
+    pub max_streams: u32,
+    /// Most connections; fewer where the system allows fewer descriptors. Default 4,096.
+    pub max_connections: usize,
+    /// Seconds that a new connection gets for TLS and the beginning of HTTP/2. Default 10.
+    pub handshake_seconds: u64,
+    /// Seconds between two looks whether a peer is still there, and, up to 20, for its answer; 0 for never. Default 30.
+    pub keepalive_seconds: u64,
+    /// Seconds that a request may take to arrive and a part of a response to be taken. Default 60.
+    pub stall_seconds: u64,
 }
 
 /// What a command line says over the configuration file: what is `None` or empty leaves the file's word.
@@ -67,6 +102,18 @@ pub struct Overrides {
     pub plugins: Vec<String>,
     /// [`Config::plugin_python`], where the file leaves it open.
     pub plugin_python: Option<PathBuf>,
+    /// [`Config::tls_certificate`].
+    pub tls_certificate: Option<PathBuf>,
+    /// [`Config::tls_key`].
+    pub tls_key: Option<PathBuf>,
+    /// [`Config::tls_client_ca`].
+    pub tls_client_ca: Option<PathBuf>,
+    /// [`Config::token_file`].
+    pub token_file: Option<PathBuf>,
+    /// [`Config::insecure_public`], if true.
+    pub insecure_public: bool,
+    /// [`Config::public_metrics`], if true.
+    pub public_metrics: bool,
 }
 
 impl Default for Config {
@@ -85,6 +132,21 @@ impl Default for Config {
             reward_model: BTreeMap::new(),
             plugin: BTreeMap::new(),
             plugin_python: None,
+            tls_certificate: None,
+            tls_key: None,
+            tls_client_ca: None,
+            token_file: None,
+            token_env: None,
+            insecure_public: false,
+            public_metrics: false,
+            reflection: false,
+            log_texts: false,
+            max_header_bytes: 16 << 10,
+            max_streams: 256,
+            max_connections: 4096,
+            handshake_seconds: 10,
+            keepalive_seconds: 30,
+            stall_seconds: 60,
         }
     }
 }
@@ -140,6 +202,12 @@ impl Config {
             config.plugin.insert(name, settings);
         }
         config.plugin_python = config.plugin_python.or(overrides.plugin_python);
+        config.tls_certificate = overrides.tls_certificate.or(config.tls_certificate);
+        config.tls_key = overrides.tls_key.or(config.tls_key);
+        config.tls_client_ca = overrides.tls_client_ca.or(config.tls_client_ca);
+        config.token_file = overrides.token_file.or(config.token_file);
+        config.insecure_public |= overrides.insecure_public;
+        config.public_metrics |= overrides.public_metrics;
         Ok(config)
     }
 
@@ -153,6 +221,21 @@ impl Config {
 
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)
+    }
+
+    pub(crate) fn handshake(&self) -> Duration {
+        Duration::from_secs(self.handshake_seconds.max(1))
+    }
+
+    pub(crate) fn stall(&self) -> Duration {
+        Duration::from_secs(self.stall_seconds.max(1))
+    }
+
+    /// Between two looks whether a peer is there, and for its answer.
+    pub(crate) fn keepalive(&self) -> Option<(Duration, Duration)> {
+        let every =
+            (self.keepalive_seconds > 0).then(|| Duration::from_secs(self.keepalive_seconds))?;
+        Some((every, every.min(Duration::from_secs(20))))
     }
 
     /// Threads that score, never 0.

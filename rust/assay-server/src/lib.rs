@@ -6,10 +6,12 @@
 //! [`outside`] asks reward models and runs plug-ins, for the service and for scorers in a trainer's process.
 //! Scoring never runs on the threads of the async runtime: a request is handed to a rayon pool and its task waits.
 
+mod auth;
 mod cache;
 pub mod client;
 mod config;
 mod error;
+mod guard;
 pub mod load;
 mod log;
 mod observe;
@@ -19,6 +21,7 @@ mod process;
 mod serve;
 mod service;
 mod tokenizer;
+mod tokens;
 mod wire;
 mod work;
 

@@ -66,6 +66,25 @@ struct Arguments {
     /// The Python that runs plug-ins; it must have assay installed [default: python3]
     #[arg(long, value_name = "PATH")]
     plugin_python: Option<PathBuf>,
+    /// The server's certificate chain, PEM; with --tls-key, callers need TLS [default: none]
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's key, PEM [default: none]
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Authorities of clients, PEM; callers need a certificate of theirs then [default: none]
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
+    /// Bearer tokens, a line each, TOKEN or NAME:TOKEN; callers need one of them then. More may stand in the
+    /// environment variable `ASSAY_SERVER_TOKENS` [default: none]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Listen on a public address although there is no TLS or no way to know callers
+    #[arg(long)]
+    insecure_public: bool,
+    /// Let --metrics be a public address
+    #[arg(long)]
+    public_metrics: bool,
 }
 
 impl Arguments {
@@ -79,6 +98,12 @@ impl Arguments {
             otlp: self.otlp,
             plugins: self.plugins,
             plugin_python: self.plugin_python,
+            tls_certificate: self.tls_certificate,
+            tls_key: self.tls_key,
+            tls_client_ca: self.tls_client_ca,
+            token_file: self.token_file,
+            insecure_public: self.insecure_public,
+            public_metrics: self.public_metrics,
         };
         Config::load(self.config.as_deref(), overrides)
     }

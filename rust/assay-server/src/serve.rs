@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
-use crate::observe::Observation;
+use crate::auth::Auth;
+use crate::guard::{self, Bounds, Door};
+use crate::observe::{Observation, Readiness};
 use crate::pb::reward_service_server::RewardServiceServer;
 use crate::service::RewardServer;
-use crate::{Config, ServeError};
+use crate::{Config, ServeError, pb};
 
 /// HTTP/2 windows: the default of 64 KiB makes a sender wait for each 64 KiB of a batch.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -26,24 +27,39 @@ const FRAME: u32 = 1 << 20;
 ///
 /// # Errors
 ///
-/// [`ServeError::Config`] for a tokenizer that cannot be read, [`ServeError::Bind`] for an address that cannot be
-/// listened on, [`ServeError::Io`] when the machine fails.
+/// [`ServeError::Config`] for a public address without protection, and for files of tokenizers, certificates or tokens that cannot
+/// be read; [`ServeError::Bind`] for an address that cannot be listened on, [`ServeError::Io`] when the machine fails.
 pub async fn serve(
     config: Config,
     stop: impl Future<Output = ()> + Send + 'static,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
     let drain = config.drain();
-    let max_message_bytes = config.max_message_bytes;
+    let auth = Auth::new(&config)?;
+    let tls = guard::tls(&config)?;
     let bind = config.bind.clone();
+    let addresses = guard::resolve(&bind).await?;
+    let of_metrics = match &config.metrics {
+        Some(address) => guard::resolve(address).await?,
+        None => Vec::new(),
+    };
+    guard::check(&config, &addresses, &of_metrics, auth.wants_tokens())?;
     let (observation, endpoint) = Observation::begin(&config).await?;
-    let rewards = RewardServer::new(config, observation.metrics.clone())?;
+    let metrics = observation.metrics.clone();
+    let door = Door::new(&config, tls, metrics.clone());
+    let bounds = Bounds::new(&config, metrics.clone());
+    let reflection = config.reflection.then(reflection).transpose()?;
+    let builder = builder(&config);
+    let max_message_bytes = config.max_message_bytes;
+    let rewards = RewardServer::new(config, metrics)?;
     rewards.start_plugins().await?;
     let bind_error = |source| ServeError::Bind {
         address: bind.clone(),
         source,
     };
-    let listener = TcpListener::bind(&bind).await.map_err(bind_error)?;
+    let listener = TcpListener::bind(&addresses[..])
+        .await
+        .map_err(bind_error)?;
     let address = listener.local_addr().map_err(bind_error)?;
 
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -53,21 +69,8 @@ pub async fn serve(
     let service = RewardServiceServer::new(rewards)
         .max_decoding_message_size(max_message_bytes)
         .max_encoding_message_size(max_message_bytes);
-
     let (stopping, mut stopped) = watch::channel(false);
-    let readiness = observation.readiness.clone();
-    let graceful = async move {
-        stop.await;
-        readiness.set(false);
-        tracing::info!("stopping: no new requests, finishing those in flight");
-        health
-            .set_service_status("", tonic_health::ServingStatus::NotServing)
-            .await;
-        health
-            .set_not_serving::<RewardServiceServer<RewardServer>>()
-            .await;
-        stopping.send_replace(true);
-    };
+    let graceful = stop_gracefully(stop, observation.readiness.clone(), health, stopping);
     // A peer that never closes its connection may hold a graceful stop for an hour, so the drain has a hard end.
     let hard_stop = async move {
         if stopped.wait_for(|stopping| *stopping).await.is_ok() {
@@ -76,16 +79,14 @@ pub async fn serve(
             std::future::pending::<()>().await;
         }
     };
-    // Without it, the tail of a response waits 40 ms for the peer to acknowledge the part before.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let server = Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(FRAME)
+    let server = builder
         .layer(observation.layer())
+        .layer(auth)
+        .layer(bounds)
         .add_service(health_service)
         .add_service(service)
-        .serve_with_incoming_shutdown(incoming, graceful);
+        .add_optional_service(reflection)
+        .serve_with_incoming_shutdown(door.open(listener), graceful);
     tracing::info!(%address, "listening");
     observation.readiness.set(true);
     ready(address);
@@ -99,6 +100,50 @@ pub async fn serve(
     };
     observation.end().await;
     result
+}
+
+/// HTTP/2 with its limits. What one peer may reset, and how many header frames it may send, h2 bounds by itself.
+fn builder(config: &Config) -> Server {
+    let keepalive = config.keepalive();
+    Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
+        .max_concurrent_streams(config.max_streams)
+        .http2_max_header_list_size(config.max_header_bytes)
+        .http2_keepalive_interval(keepalive.map(|(every, _)| every))
+        .http2_keepalive_timeout(keepalive.map(|(_, answer)| answer))
+}
+
+/// The service that tells callers what services, methods and messages there are.
+fn reflection() -> Result<
+    tonic_reflection::server::v1::ServerReflectionServer<
+        impl tonic_reflection::server::v1::ServerReflection,
+    >,
+    ServeError,
+> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+        .build_v1()
+        .map_err(|error| ServeError::Io(error.to_string()))
+}
+
+async fn stop_gracefully(
+    stop: impl Future<Output = ()>,
+    readiness: Readiness,
+    health: tonic_health::server::HealthReporter,
+    stopping: watch::Sender<bool>,
+) {
+    stop.await;
+    readiness.set(false);
+    tracing::info!("stopping: no new requests, finishing those in flight");
+    health
+        .set_service_status("", tonic_health::ServingStatus::NotServing)
+        .await;
+    health
+        .set_not_serving::<RewardServiceServer<RewardServer>>()
+        .await;
+    stopping.send_replace(true);
 }
 
 /// Serves on a runtime of its own until the process gets SIGINT (Ctrl-C) or SIGTERM.

@@ -13,6 +13,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
 use crate::cache::Cache;
+use crate::log::log_texts;
 use crate::observe::{BatchWatch, Metrics, Seen};
 use crate::outside::{Outside, Question};
 use crate::pb::reward_service_server::RewardService;
@@ -31,9 +32,11 @@ const LAST_MOMENT: Duration = Duration::from_millis(100);
 /// Items scored between two looks at whether the result is still wanted.
 const PART: usize = 256;
 /// Registered tokenizers kept; each is up to a message long, and a run has one.
-const REGISTERED_TOKENIZERS: usize = 16;
+const REGISTERED_TOKENIZERS: usize = 8;
 /// Registered specs kept.
-const REGISTERED_SPECS: usize = 4096;
+const REGISTERED_SPECS: usize = 1024;
+/// Largest spec; those of trainers have some hundred bytes, those with a rubric some thousand.
+const LARGEST_SPEC: usize = 256 << 10;
 
 /// The service. Cheap to clone; clones share the pool and the scorers.
 #[derive(Clone)]
@@ -96,6 +99,7 @@ impl RewardServer {
 
 impl Shared {
     fn scorer(&self, spec: &pb::RewardSpec, tokenizer_sha256: &str) -> Result<Arc<Scorer>, Status> {
+        check_size(spec)?;
         let key = (spec.encode_to_vec(), tokenizer_sha256.to_owned());
         let kept = self.scorers.get(&key);
         self.metrics.cache("scorer", kept.is_some());
@@ -223,6 +227,9 @@ impl Shared {
             let done = Batch::new(part).score(&scorer, given, &watch);
             results.extend(done.map_err(|error| status(&error))?);
         }
+        if self.config.log_texts {
+            log_texts(request, &results);
+        }
         seen.answered(&results);
         Ok(pb::ScoreResponse {
             request_id: request.request_id.clone(),
@@ -269,6 +276,16 @@ impl Shared {
             ))),
         }
     }
+}
+
+/// Many specs are kept, so none may be large.
+fn check_size(spec: &pb::RewardSpec) -> Result<(), Status> {
+    let size = spec.encoded_len();
+    if size > LARGEST_SPEC {
+        let message = format!("the spec has {size} bytes; at most {LARGEST_SPEC} are allowed");
+        return Err(status(&Error::new(ErrorKind::TooLarge, message)));
+    }
+    Ok(())
 }
 
 /// The status for a hash that nothing is registered under; `what` is `tokenizer` or `spec`.
@@ -343,6 +360,7 @@ impl RewardService for RewardServer {
         request: Request<pb::RegisterSpecRequest>,
     ) -> Result<Response<pb::RegisterSpecResponse>, Status> {
         let spec = request.into_inner().spec.unwrap_or_default();
+        check_size(&spec)?;
         spec_from_wire(&spec)
             .and_then(Scorer::new)
             .map_err(|error| status(&error))?;

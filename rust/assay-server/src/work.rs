@@ -47,7 +47,9 @@ impl Admission {
             .held
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, admit);
         if admitted.is_err() {
-            return Err(overloaded());
+            return Err(overloaded(
+                "the server has as much work as it may hold: try again, or add servers",
+            ));
         }
         self.shown.inc_by(cost as i64);
         Ok(Admitted {
@@ -70,10 +72,9 @@ impl Drop for Admitted {
     }
 }
 
-fn overloaded() -> Status {
-    let mut status = Status::resource_exhausted(
-        "the server has as much work as it may hold: try again, or add servers",
-    );
+/// `RESOURCE_EXHAUSTED` with a push-back.
+pub(crate) fn overloaded(message: &str) -> Status {
+    let mut status = Status::resource_exhausted(message);
     let metadata = status.metadata_mut();
     metadata.insert(KIND_KEY, MetadataValue::from_static("overloaded"));
     metadata.insert(

@@ -12,11 +12,13 @@ fn checked_in_code_is_up_to_date() {
     std::fs::create_dir_all(&out).unwrap();
     let result = generate::generate(&out);
     let fresh = std::fs::read_to_string(out.join("assay.v1.rs")).unwrap();
+    let descriptors = std::fs::read(out.join("descriptors.bin")).unwrap();
     std::fs::remove_dir_all(&out).unwrap();
     result.unwrap();
-    let checked_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pb/assay.v1.rs");
+    let checked_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pb");
     assert!(
-        fresh == std::fs::read_to_string(checked_in).unwrap(),
+        fresh == std::fs::read_to_string(checked_in.join("assay.v1.rs")).unwrap()
+            && descriptors == std::fs::read(checked_in.join("descriptors.bin")).unwrap(),
         "src/pb is stale: run `make proto` and commit the result"
     );
 }

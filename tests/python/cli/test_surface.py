@@ -40,6 +40,12 @@ SURFACE = {
         "--otlp",
         "--plugin+",
         "--plugin-python",
+        "--tls-certificate",
+        "--tls-key",
+        "--tls-client-ca",
+        "--token-file",
+        "--insecure-public",
+        "--public-metrics",
     ],
     "rollout-server": [
         "model!",

@@ -83,6 +83,8 @@ class RewardActor:
             return self._address
         command = [sys.executable, "-m", "assay.cli", "serve", "--bind", self._address, "--threads", str(self._threads)]
         command += ["--tokenizer", str(self._place.folder / TOKENIZER)]
+        # Everything inside a Ray cluster travels unencrypted, and whoever is in it may run anything.
+        command += ["--insecure-public"]
         status = 0
         for attempt in range(_ATTEMPTS):
             # The server of an actor that was killed may need a moment to give up the port.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use assay_core::score::Item;
 use tokio::task::JoinSet;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
@@ -24,6 +25,8 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const MAX_MESSAGE_BYTES: usize = 1 << 30;
 /// Connections that are opened at the same time.
 const OPENING: usize = 64;
+/// The environment variable with the token for servers that want one, as for every client of assay.
+const TOKEN: &str = "ASSAY_TOKEN";
 
 /// How a request ended.
 pub(crate) enum End {
@@ -51,7 +54,11 @@ struct Bare {
     next: AtomicUsize,
     head: pb::ScoreRequest,
     timeout: Duration,
+    authorization: Authorization,
 }
+
+/// What calls say of who makes them.
+type Authorization = Option<MetadataValue<Ascii>>;
 
 impl Caller {
     /// Opens all connections.
@@ -67,6 +74,7 @@ impl Caller {
             let client_options = ClientOptions {
                 timeout: options.timeout(),
                 tokenizer_json,
+                token: std::env::var(TOKEN).ok(),
                 ..ClientOptions::default()
             };
             let client = Client::new(&options.target, &Workload::spec(), &client_options)?;
@@ -166,6 +174,7 @@ impl Bare {
             },
             ..pb::ScoreRequest::default()
         };
+        let authorization = authorization()?;
         let mut connections = Vec::with_capacity(options.connections);
         let mut opening = JoinSet::new();
         for index in 0..options.connections {
@@ -174,7 +183,8 @@ impl Bare {
             {
                 connections.push(joined(opened)?);
             }
-            opening.spawn(open(addresses[index % addresses.len()].clone()));
+            let address = addresses[index % addresses.len()].clone();
+            opening.spawn(open(address, authorization.clone()));
         }
         while let Some(opened) = opening.join_next().await {
             connections.push(joined(opened)?);
@@ -184,6 +194,7 @@ impl Bare {
             next: AtomicUsize::new(0),
             head,
             timeout: options.timeout(),
+            authorization,
         })
     }
 
@@ -196,7 +207,8 @@ impl Bare {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
         let mut connection = self.connections[turn].clone();
         let request = || {
-            let mut request = Request::new(workload.request(first, count, &self.head));
+            let message = workload.request(first, count, &self.head);
+            let mut request = signed(message, &self.authorization);
             request.set_timeout(self.timeout);
             request
         };
@@ -210,7 +222,8 @@ impl Bare {
                     .is_some_and(|kind| kind == UNKNOWN_TOKENIZER) =>
             {
                 let tokenizer_json = workload.tokenizer().to_vec();
-                let register = Request::new(pb::RegisterTokenizerRequest { tokenizer_json });
+                let register = pb::RegisterTokenizerRequest { tokenizer_json };
+                let register = signed(register, &self.authorization);
                 connection.register_tokenizer(register).await?;
                 connection.score(request()).await
             }
@@ -220,10 +233,31 @@ impl Bare {
     }
 }
 
+fn authorization() -> Result<Authorization, LoadError> {
+    let Ok(token) = std::env::var(TOKEN) else {
+        return Ok(None);
+    };
+    let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
+        .parse()
+        .map_err(|_| LoadError::Options(format!("{TOKEN} has to be visible ASCII on one line")))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn signed<T>(message: T, authorization: &Authorization) -> Request<T> {
+    let mut request = Request::new(message);
+    if let Some(value) = authorization {
+        request
+            .metadata_mut()
+            .insert("authorization", value.clone());
+    }
+    request
+}
+
 type Opened = Result<RewardServiceClient<Channel>, LoadError>;
 
 /// A connection that has been used once.
-async fn open(address: String) -> Opened {
+async fn open(address: String, authorization: Authorization) -> Opened {
     let failed = |detail: String| LoadError::Unreachable(address.clone(), detail);
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|error| {
@@ -240,7 +274,8 @@ async fn open(address: String) -> Opened {
     let mut client = RewardServiceClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let info = client.get_server_info(pb::GetServerInfoRequest {}).await;
+    let asked = signed(pb::GetServerInfoRequest {}, &authorization);
+    let info = client.get_server_info(asked).await;
     info.map_err(|status| failed(status.message().to_owned()))?;
     Ok(client)
 }

@@ -90,6 +90,11 @@ where
     }
 }
 
+/// Whether the requests of a method may have more than one message; so may those of a method without a name here.
+pub(crate) fn is_streaming(path: &str) -> bool {
+    !matches!(method(path).grpc_type, "unary" | "server_stream")
+}
+
 fn method(path: &str) -> Method {
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     let (service, name) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
@@ -149,6 +154,7 @@ impl Call {
         }
         self.span.end(code, seen);
         let request_id = seen.request_id.get().map_or("", String::as_str);
+        let caller = seen.caller();
         let milliseconds = seconds * 1e3;
         let (items, queue_ms, work_ms) = (
             seen.items(),
@@ -157,11 +163,11 @@ impl Call {
         );
         // One line for each call is too much by default for one that went well.
         if matches!(code, Code::Internal | Code::Unknown | Code::DataLoss) {
-            tracing::error!(target: "assay_server::request", request_id, grpc_method, grpc_code, items, milliseconds, queue_ms, work_ms);
+            tracing::error!(target: "assay_server::request", request_id, caller, grpc_method, grpc_code, items, milliseconds, queue_ms, work_ms);
         } else if matches!(code, Code::Ok) {
-            tracing::debug!(target: "assay_server::request", request_id, grpc_method, grpc_code, items, milliseconds, queue_ms, work_ms);
+            tracing::debug!(target: "assay_server::request", request_id, caller, grpc_method, grpc_code, items, milliseconds, queue_ms, work_ms);
         } else {
-            tracing::info!(target: "assay_server::request", request_id, grpc_method, grpc_code, items, milliseconds, queue_ms, work_ms);
+            tracing::info!(target: "assay_server::request", request_id, caller, grpc_method, grpc_code, items, milliseconds, queue_ms, work_ms);
         }
     }
 
@@ -292,6 +298,9 @@ mod tests {
             "/assay.v1.RewardService/Score/x",
         ] {
             assert_eq!(method(path).grpc_method, "other", "{path}");
+            assert!(is_streaming(path), "{path}");
         }
+        assert!(!is_streaming("/assay.v1.RewardService/Score"));
+        assert!(is_streaming("/assay.v1.RewardService/ScoreStream"));
     }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Metrics {
     pub(crate) inflight: Gauge,
     pub(crate) held_bytes: Gauge,
     pub(crate) shed: Family<OfReason, Counter>,
+    pub(crate) connections: Gauge,
+    pub(crate) connections_refused: Family<OfReason, Counter>,
     pub(crate) cache_hits: Family<OfCache, Counter>,
     pub(crate) cache_misses: Family<OfCache, Counter>,
 }
@@ -104,6 +106,8 @@ impl Metrics {
             inflight: Gauge::default(),
             held_bytes: Gauge::default(),
             shed: Family::default(),
+            connections: Gauge::default(),
+            connections_refused: Family::default(),
             cache_hits: Family::default(),
             cache_misses: Family::default(),
         };
@@ -177,6 +181,11 @@ impl Metrics {
             Unit::Seconds,
             self.work_seconds.clone(),
         );
+        self.name_room(assay);
+    }
+
+    /// What there is room for, and what was turned away.
+    fn name_room(&self, assay: &mut Registry) {
         assay.register(
             "queue_depth",
             "Admitted requests that wait for a thread",
@@ -196,6 +205,16 @@ impl Metrics {
             "shed",
             "Requests that were turned away before work began",
             self.shed.clone(),
+        );
+        assay.register(
+            "connections",
+            "Connections of callers",
+            self.connections.clone(),
+        );
+        assay.register(
+            "connections_refused",
+            "Connections that were turned away or ended: all places taken, no proper beginning, responses not read",
+            self.connections_refused.clone(),
         );
         assay.register(
             "cache_hits",
@@ -221,9 +240,12 @@ impl Metrics {
         ] {
             drop(self.items.get_or_create(&OfStatus { status }));
         }
-        drop(self.shed.get_or_create(&OfReason {
-            reason: "overloaded",
-        }));
+        for reason in ["overloaded", "arriving", "unread"] {
+            drop(self.shed.get_or_create(&OfReason { reason }));
+        }
+        for reason in ["full", "handshake", "unread"] {
+            drop(self.connections_refused.get_or_create(&OfReason { reason }));
+        }
         for cache in ["scorer", "spec", "tokenizer"] {
             drop(self.cache_hits.get_or_create(&OfCache { cache }));
             drop(self.cache_misses.get_or_create(&OfCache { cache }));
@@ -241,6 +263,12 @@ impl Metrics {
 
     pub(crate) fn shed(&self, reason: &'static str) {
         self.shed.get_or_create(&OfReason { reason }).inc();
+    }
+
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.connections_refused
+            .get_or_create(&OfReason { reason })
+            .inc();
     }
 
     /// All metrics in the text format of `OpenMetrics` 1.0, which Prometheus reads.

@@ -18,6 +18,7 @@ use crate::{Config, ServeError};
 
 use http::Endpoint;
 use layer::Observed;
+pub(crate) use layer::is_streaming;
 pub(crate) use metrics::Metrics;
 pub(crate) use seen::Seen;
 use trace::Tracer;

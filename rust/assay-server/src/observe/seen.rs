@@ -22,6 +22,8 @@ const LONGEST_ID: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) request_id: OnceLock<String>,
+    /// Who was let in by name.
+    caller: OnceLock<Arc<str>>,
     statuses: [AtomicU64; STATUSES.len()],
     items: AtomicU64,
     queue_nanoseconds: AtomicU64,
@@ -36,6 +38,15 @@ impl Seen {
             .get::<Arc<Self>>()
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// Who calls, where that is known.
+    pub(crate) fn called_by(&self, name: &Arc<str>) {
+        let _ = self.caller.set(Arc::clone(name));
+    }
+
+    pub(crate) fn caller(&self) -> &str {
+        self.caller.get().map_or("", |name| name)
     }
 
     /// Before the work: the caller's name for the request, and how many items it has.

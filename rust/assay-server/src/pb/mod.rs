@@ -10,3 +10,6 @@
 )]
 
 include!("assay.v1.rs");
+
+/// The compiled `.proto` files, a `google.protobuf.FileDescriptorSet` without comments; what server reflection answers from.
+pub(crate) const DESCRIPTORS: &[u8] = include_bytes!("descriptors.bin");

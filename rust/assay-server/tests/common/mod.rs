@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+pub(crate) mod certificates;
+pub(crate) mod raw;
+
 use assay_server::pb;
 use assay_server::pb::item::Completion;
 use assay_server::pb::reward_service_client::RewardServiceClient;
