@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "assay.cli"]
 PATIENCE = 30.0
+# Made for tests and good for nothing else.
+CERTIFICATES = ROOT / "tests" / "python" / "client" / "certificates"
+TOKEN = "a-token-for-tests-of-deploy"
 
 
 def free_port() -> int:
@@ -45,9 +48,10 @@ def until(what: str, is_so: Callable[[], bool]) -> None:
 
 
 class Server:
-    """`assay serve` on an address of its own, again and again."""
+    """`assay serve` on an address of its own, again and again; `options` are those beside the addresses."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self.options = options
         self.address = f"127.0.0.1:{free_port()}"
         self.metrics = f"127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[str] | None = None
@@ -55,6 +59,7 @@ class Server:
     def start(self) -> None:
         """Starts it and waits until it serves."""
         command = [*COMMAND, "serve", "--bind", self.address, "--metrics", self.metrics, "--threads", "1"]
+        command += self.options
         environment = {**os.environ, "ASSAY_LOG": "off"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
@@ -101,7 +106,24 @@ class Load(threading.Thread):
 @pytest.fixture
 def servers() -> Iterator[list[Server]]:
     """Three that run."""
-    running = [Server() for _ in range(3)]
+    with _running() as servers:
+        yield servers
+
+
+@pytest.fixture
+def secured_servers(tmp_path: Path) -> Iterator[list[Server]]:
+    """Three that speak TLS and want a token, as those of deploy/kubernetes."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"team-a:{TOKEN}\n", encoding="utf-8")
+    certificate, key = CERTIFICATES / "server.pem", CERTIFICATES / "server.key"
+    options = ("--tls-certificate", str(certificate), "--tls-key", str(key), "--token-file", str(tokens))
+    with _running(*options) as servers:
+        yield servers
+
+
+@contextmanager
+def _running(*options: str) -> Iterator[list[Server]]:
+    running = [Server(*options) for _ in range(3)]
     try:
         for server in running:
             server.start()
@@ -116,9 +138,9 @@ def servers() -> Iterator[list[Server]]:
 
 
 @pytest.fixture
-def envoy(servers: list[Server], tmp_path: Path) -> Iterator[str]:
-    """The address of an Envoy with the configuration of deploy/, but for the addresses."""
-    with _envoy(servers, tmp_path) as address:
+def envoy(secured_servers: list[Server], tmp_path: Path) -> Iterator[str]:
+    """The address of an Envoy with the configuration of deploy/, but for the addresses and certificates."""
+    with _envoy(secured_servers, tmp_path) as address:
         yield address
 
 
@@ -135,6 +157,11 @@ def _envoy(servers: list[Server], folder: Path) -> Iterator[str]:
     cluster = resources["clusters"][0]
     cluster["type"] = "STATIC"
     del cluster["dns_refresh_rate"]
+    tls = cluster["transport_socket"]["typed_config"]
+    tls["sni"] = "rewards.test"
+    validation = tls["common_tls_context"]["validation_context"]
+    validation["trusted_ca"]["filename"] = str(CERTIFICATES / "ca.pem")
+    validation["match_typed_subject_alt_names"][0]["matcher"]["exact"] = "rewards.test"
     endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]
     places = [server.address.split(":") for server in servers]
     cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [

