@@ -57,9 +57,9 @@ def test_tls_certificate_and_token_from_python(tmp_path: Path, monkeypatch: pyte
     tokens.write_text(f"team-a:{TOKEN}\n", encoding="utf-8")
     options = ["--tls-certificate", str(CERTIFICATES / "server.pem"), "--tls-key", str(CERTIFICATES / "server.key")]
     options += ["--tls-client-ca", str(CA), "--token-file", str(tokens)]
-    with serving(tmp_path / "log", *options, ASSAY_SERVER_TOKENS="of-a-variable-1,of-a-variable-2") as address:
+    with serving(tmp_path / "log", *options, ASSAY_SERVER_TOKENS="one-of-the-variable,two-of-the-variable") as address:
         known = {"ca": CA, "certificate": CERTIFICATE, "key": KEY}
-        for token in (TOKEN, "of-a-variable-1", "of-a-variable-2"):
+        for token in (TOKEN, "one-of-the-variable", "two-of-the-variable"):
             assert score(address, token=token, **known) == [1.0, 0.0]
         with pytest.raises(assay.UnavailableError, match="this server wants a token"):
             score(address, **known)
