@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import assay
+from assay._native import explain
 
 sympy = pytest.importorskip("sympy")
 mpmath = pytest.importorskip("mpmath")
@@ -243,3 +244,14 @@ def test_perturbed_is_never_equal() -> None:
     assert len(undecided) <= COUNT // 100, undecided[:5]
     back = verdicts([(answer, gold) for gold, answer in pairs])
     assert [v.outcome for v in back] == [v.outcome for v in found]
+
+
+def test_rendering_changes_no_verdict() -> None:
+    """A reading written out as LaTeX says what the text it was read from says."""
+    for kind, pairs in (("equal", equal_pairs()[:300]), ("different", unequal_pairs()[:300])):
+        for gold, answer in pairs:
+            (readings, _), *_ = explain(gold, answer, tolerance="exact")
+            assert assay.verify(readings[0], answer, tolerance="exact").outcome in (kind, "undecided"), (
+                gold,
+                readings[0],
+            )
