@@ -134,6 +134,7 @@ async fn unread_responses_have_a_limit() {
     }
     assert!(stream > 1, "the first one was refused");
     assert_well(&server).await;
+    drop(bare);
     server.stop().await.unwrap();
 }
 
