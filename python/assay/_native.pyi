@@ -10,6 +10,7 @@ from assay.verdicts import Outcome, Source, Stage
 __all__ = [
     "Call",
     "Extraction",
+    "PartStream",
     "RemoteScorer",
     "SamplingBatcher",
     "Scorer",
@@ -111,6 +112,13 @@ class Call:
     def cancel(self) -> None: ...
 
 @final
+class PartStream:
+    def next(self) -> tuple[int, int, Scores] | None: ...
+    def start_next(self, done: Callable[[], object]) -> None: ...
+    def result(self) -> tuple[int, int, Scores] | None: ...
+    def close(self) -> None: ...
+
+@final
 class RemoteScorer:
     def __new__(
         cls,
@@ -121,7 +129,11 @@ class RemoteScorer:
         options: dict[str, bytes],
     ) -> RemoteScorer: ...
     def score(
-        self, completions: list[str], references: list[str | None], prompts: list[str | None] | None = None
+        self,
+        completions: list[str],
+        references: list[str | None],
+        prompts: list[str | None] | None = None,
+        trace: tuple[str, str] | None = None,
     ) -> Scores: ...
     def score_tokens(
         self,
@@ -129,6 +141,7 @@ class RemoteScorer:
         offsets: NDArray[np.int64],
         references: list[str | None],
         prompts: list[str | None] | None = None,
+        trace: tuple[str, str] | None = None,
     ) -> Scores: ...
     def start(
         self,
@@ -136,6 +149,7 @@ class RemoteScorer:
         references: list[str | None],
         done: Callable[[], object],
         prompts: list[str | None] | None = None,
+        trace: tuple[str, str] | None = None,
     ) -> Call: ...
     def start_tokens(
         self,
@@ -144,8 +158,21 @@ class RemoteScorer:
         references: list[str | None],
         done: Callable[[], object],
         prompts: list[str | None] | None = None,
+        trace: tuple[str, str] | None = None,
     ) -> Call: ...
-    def server_info(self) -> tuple[str, list[str], int, int, list[tuple[str, str]], int, list[list[str]]]: ...
+    def stream(
+        self,
+        completions: list[str],
+        references: list[str | None],
+        size: int,
+        window: int,
+        *,
+        prompts: list[str | None] | None = None,
+        trace: tuple[str, str] | None = None,
+    ) -> PartStream: ...
+    def server_info(
+        self,
+    ) -> tuple[str, list[str], int, int, list[tuple[str, str]], int, list[list[str]], tuple[str, str]]: ...
     def close(self) -> None: ...
 
 def serve(

@@ -26,6 +26,7 @@ class Connection:
     tenant: str | None = None
     channels: int = 2
     balance: Literal["round_robin", "least_outstanding"] = "round_robin"
+    trace: bool = False
 
     def encoded(self) -> dict[str, bytes]:
         """As the extension module takes them.
@@ -47,6 +48,8 @@ class Connection:
         options |= {name: text.encode() for name, text in texts.items() if text is not None}
         if self.tls or self.server_name is not None or any(path is not None for path in files.values()):
             options["tls"] = b"1"
+        if self.trace:
+            options["trace"] = b"1"
         return options | {"channels": str(self.channels).encode(), "balance": self.balance.encode()}
 
     def _token(self) -> str | None:

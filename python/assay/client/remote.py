@@ -21,6 +21,7 @@ from assay._inputs import (
 )
 from assay.client.options import Connection
 from assay.client.stream import astream, stream
+from assay.client.trace import current
 from assay.errors import InvalidInputError, UnavailableError
 from assay.spec import RewardSpec, SpecLike, asks_outside, canonical_json
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from assay.client.stream import Start
     from assay.scores import Scores
 
 
@@ -47,6 +49,8 @@ class ServerInfo:
         threads: threads that score.
         reward_models: endpoints that a `reward_model` component may name.
         plugins: functions that a `plugin` component may name.
+        spec_schema_sha256: servers with the same one know the same specs.
+        sandbox: how programs are run; `"none"` says that the server runs no code.
     """
 
     version: str
@@ -57,6 +61,8 @@ class ServerInfo:
     threads: int
     reward_models: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
+    spec_schema_sha256: str = ""
+    sandbox: str = "none"
 
 
 def connect(  # noqa: PLR0913 - one parameter an option
@@ -76,6 +82,7 @@ def connect(  # noqa: PLR0913 - one parameter an option
     channels: int = 2,
     balance: Literal["round_robin", "least_outstanding"] = "round_robin",
     fallback: Literal["local"] | None = None,
+    trace: bool = False,
 ) -> RemoteScorer:
     """Scores on the reward server at `target`; the result has the interface of `assay.Scorer` and scores alike.
 
@@ -100,6 +107,7 @@ def connect(  # noqa: PLR0913 - one parameter an option
         balance: which server gets the next request: in turn, or the one with the fewest unanswered requests of this client.
         fallback: `"local"` scores in this process, with a warning, while no server answers: the same scores, on this machine's
             cores. What reward models and plug-ins of the server would say is `unavailable` then. Streams do not fall back.
+        trace: begin a trace for each call that is made outside of an OpenTelemetry span; inside of one, a call belongs to it.
 
     Raises:
         InvalidSpecError: the spec is wrong.
@@ -116,6 +124,7 @@ def connect(  # noqa: PLR0913 - one parameter an option
         tenant=tenant,
         channels=channels,
         balance=balance,
+        trace=trace,
     )
     return RemoteScorer(target, spec, tokenizer=tokenizer, timeout=timeout, connection=connection, fallback=fallback)
 
@@ -195,19 +204,15 @@ class RemoteScorer:
         """
         check_prompts(prompts, completions)
         written, known, asked = texts(completions), optional_texts(references), self._asked(prompts)
-        return self._or_here(lambda native: native.score(written, known, asked))
-
-    def _or_here(self, score: Callable[[_native.RemoteScorer | _native.Scorer], _native.Scores]) -> Scores:
-        """Scores on the servers, or, where that was asked for and none answers, in this process."""
         try:
-            return scores(score(self._native))
+            return scores(self._native.score(written, known, asked, current()))
         except UnavailableError as error:
-            return scores(score(self._here(error)))
+            return scores(self._here(error).score(written, known, asked))
 
     def _here(self, error: UnavailableError) -> _native.Scorer:
         if self._fallback is None:
             raise error
-        warnings.warn(f"scoring in this process: {error}", RuntimeWarning, stacklevel=4)
+        warnings.warn(f"scoring in this process: {error}", RuntimeWarning, stacklevel=3)
         return _native.Scorer(self._spec_json, self._tokenizer_json)
 
     def _asked(self, prompts: Sequence[Any] | None) -> list[str | None] | None:
@@ -230,7 +235,10 @@ class RemoteScorer:
         """
         check_prompts(prompts, references)
         known, asked = optional_texts(references), self._asked(prompts)
-        return self._or_here(lambda native: native.score_tokens(token_ids, offsets, known, asked))
+        try:
+            return scores(self._native.score_tokens(token_ids, offsets, known, asked, current()))
+        except UnavailableError as error:
+            return scores(self._here(error).score_tokens(token_ids, offsets, known, asked))
 
     async def ascore(
         self,
@@ -242,7 +250,7 @@ class RemoteScorer:
         check_prompts(prompts, completions)
         written, known, asked = texts(completions), optional_texts(references), self._asked(prompts)
         try:
-            return await _finished(lambda done: self._native.start(written, known, done, asked))
+            return await _finished(lambda done: self._native.start(written, known, done, asked, current()))
         except UnavailableError as error:
             here = self._here(error)
             return scores(await asyncio.to_thread(here.score, written, known, asked))
@@ -258,7 +266,9 @@ class RemoteScorer:
         check_prompts(prompts, references)
         known, asked = optional_texts(references), self._asked(prompts)
         try:
-            return await _finished(lambda done: self._native.start_tokens(token_ids, offsets, known, done, asked))
+            return await _finished(
+                lambda done: self._native.start_tokens(token_ids, offsets, known, done, asked, current())
+            )
         except UnavailableError as error:
             here = self._here(error)
             return scores(await asyncio.to_thread(here.score_tokens, token_ids, offsets, known, asked))
@@ -274,8 +284,8 @@ class RemoteScorer:
     ) -> Iterator[tuple[range, Scores]]:
         """Scores texts, and gives each part of the batch when it is finished, in any order.
 
-        For items that take long: the next step need not wait for the slowest. Each part is a call of its own, with the
-        `timeout` of one; leaving the iterator gives up what is on its way.
+        For items that take long: the next step need not wait for the slowest. All parts share one stream, and each has the
+        `timeout` of a call; a stream that breaks goes on with another server. Leaving the iterator gives up what is on its way.
 
         Args:
             completions: as for `score`.
@@ -287,8 +297,7 @@ class RemoteScorer:
         Yields:
             The rows of a part, and their scores.
         """
-        parts, start = self._parts(completions, references, prompts, size, window)
-        return stream(parts, start, window)
+        return stream(self._parts(completions, references, prompts, size, window))
 
     def ascore_stream(
         self,
@@ -300,8 +309,7 @@ class RemoteScorer:
         window: int = 16,
     ) -> AsyncIterator[tuple[range, Scores]]:
         """`score_stream` for asyncio."""
-        parts, start = self._parts(completions, references, prompts, size, window)
-        return astream(parts, start, window)
+        return astream(self._parts(completions, references, prompts, size, window))
 
     def _parts(
         self,
@@ -310,28 +318,23 @@ class RemoteScorer:
         prompts: Sequence[Any] | None,
         size: int,
         window: int,
-    ) -> tuple[list[range], Callable[[range, Callable[[], object]], _native.Call]]:
+    ) -> Start:
         if size < 1 or window < 1:
             raise InvalidInputError(f"size and window have to be at least 1, not {size} and {window}")
         check_prompts(prompts, completions)
         written, known, asked = texts(completions), optional_texts(references), self._asked(prompts)
         if len(written) != len(known):
             raise InvalidInputError(f"references has {len(known)} entries for {len(written)} completions")
-
-        def start(rows: range, done: Callable[[], object]) -> _native.Call:
-            part = slice(rows.start, rows.stop)
-            prompts = None if asked is None else asked[part]
-            return self._native.start(written[part], known[part], done, prompts)
-
-        count = len(written)
-        return [range(first, min(first + size, count)) for first in range(0, count, size)], start
+        trace = current()
+        return lambda: self._native.stream(written, known, size, window, prompts=asked, trace=trace)
 
     def server_info(self) -> ServerInfo:
         """Asks a server what it is and can do."""
-        version, kinds, max_message_bytes, max_items, tokenizers, threads, outside = self._native.server_info()
+        version, kinds, max_message_bytes, max_items, tokenizers, threads, outside, more = self._native.server_info()
         reward_models, plugins = map(tuple, outside)
+        known = dict(tokenizers)
         return ServerInfo(
-            version, tuple(kinds), max_message_bytes, max_items, dict(tokenizers), threads, reward_models, plugins
+            version, tuple(kinds), max_message_bytes, max_items, known, threads, reward_models, plugins, *more
         )
 
     def close(self) -> None:

@@ -97,8 +97,8 @@ class Figures:
     queue: dict[str, float]
     queue_depth: int
     inflight: int
-    held_bytes: int
-    held_limit_bytes: int
+    held_tokens: int
+    held_limit_tokens: int
     shed: float
     components: dict[str, float]
     cache_hit_share: dict[str, float]
@@ -142,8 +142,8 @@ def figures(before: Look, after: Look) -> Figures:
         queue=_quantiles(base, after, "assay_queue_seconds"),
         queue_depth=int(after.total("assay_queue_depth")),
         inflight=int(after.total("assay_inflight")),
-        held_bytes=int(after.total("assay_held_bytes")),
-        held_limit_bytes=int(after.total("assay_held_limit_bytes")),
+        held_tokens=int(after.total("assay_held_tokens")),
+        held_limit_tokens=int(after.total("assay_held_limit_tokens")),
         shed=rate("assay_shed_total"),
         components={kind: mean("assay_component_seconds", kind=kind) for kind in kinds},
         cache_hit_share=share(

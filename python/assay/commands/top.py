@@ -98,7 +98,7 @@ def page(target: str, found: Figures) -> Group:
         "waiting": f"{found.queue_depth:,}",
         "in work": f"{found.inflight:,}",
         "wait p99": _time(found.queue["p99"]),
-        "held": f"{found.held_bytes / MIB:,.1f} of {found.held_limit_bytes / MIB:,.0f} MiB",
+        "held": f"{found.held_tokens / 1e6:,.1f} of {found.held_limit_tokens / 1e6:,.0f} M tokens",
         "CPU": f"{found.cpu_cores:.2f} cores",
         "memory": f"{found.memory_bytes / MIB:,.1f} MiB",
     }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use assay_core::spec::RewardSpec;
-use assay_server::client::{Balance, Client, ClientError, ClientOptions, Requests, Tls};
+use assay_server::client::{Balance, Client, ClientError, ClientOptions, Requests, Tls, Trace};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 
 use crate::arrays::{slice, vector};
 use crate::errors::{raise, raise_remote};
+use crate::parts::PartStream;
 use crate::runtime::{PerProcess, block_on, runtime};
 use crate::score::Scores;
 use crate::texts::{borrowed, items, optional_texts, prompts_of, texts};
@@ -55,54 +56,63 @@ impl RemoteScorer {
         Ok(scorer)
     }
 
-    /// Scores texts.
-    #[pyo3(signature = (completions, references, prompts = None))]
+    /// Scores texts. `trace` is here and below `(traceparent, tracestate)` of the caller's trace.
+    #[pyo3(signature = (completions, references, prompts = None, trace = None))]
     fn score(
         &self,
         completions: &Bound<'_, PyAny>,
         references: &Bound<'_, PyAny>,
         prompts: Option<&Bound<'_, PyAny>>,
+        trace: Option<(String, String)>,
     ) -> PyResult<Scores> {
         let py = completions.py();
         let client = self.client(py)?;
         let requests = text_requests(&client, completions, references, prompts)?;
+        let requests = requests.traced(traced(trace));
         let inner = wait(py, async move { client.run(requests).await })?;
         Ok(Scores { inner })
     }
 
     /// Scores token ids.
-    #[pyo3(signature = (token_ids, offsets, references, prompts = None))]
+    #[pyo3(signature = (token_ids, offsets, references, prompts = None, trace = None))]
     fn score_tokens(
         &self,
         token_ids: &Bound<'_, PyAny>,
         offsets: &Bound<'_, PyAny>,
         references: &Bound<'_, PyAny>,
         prompts: Option<&Bound<'_, PyAny>>,
+        trace: Option<(String, String)>,
     ) -> PyResult<Scores> {
         let py = token_ids.py();
         let client = self.client(py)?;
         let requests = token_requests(&client, token_ids, offsets, references, prompts)?;
+        let requests = requests.traced(traced(trace));
         let inner = wait(py, async move { client.run(requests).await })?;
         Ok(Scores { inner })
     }
 
     /// Starts scoring texts; `done` is called, on another thread, when the call has a result.
-    #[pyo3(signature = (completions, references, done, prompts = None))]
+    #[pyo3(signature = (completions, references, done, prompts = None, trace = None))]
     fn start(
         &self,
         completions: &Bound<'_, PyAny>,
         references: &Bound<'_, PyAny>,
         done: Py<PyAny>,
         prompts: Option<&Bound<'_, PyAny>>,
+        trace: Option<(String, String)>,
     ) -> PyResult<Call> {
         let py = completions.py();
         let client = self.client(py)?;
         let requests = text_requests(&client, completions, references, prompts)?;
-        Call::start(py, client, requests, done)
+        Call::start(py, client, requests.traced(traced(trace)), done)
     }
 
     /// Starts scoring token ids, as `start` does.
-    #[pyo3(signature = (token_ids, offsets, references, done, prompts = None))]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "those of a Python method, each with its name"
+    )]
+    #[pyo3(signature = (token_ids, offsets, references, done, prompts = None, trace = None))]
     fn start_tokens(
         &self,
         token_ids: &Bound<'_, PyAny>,
@@ -110,14 +120,42 @@ impl RemoteScorer {
         references: &Bound<'_, PyAny>,
         done: Py<PyAny>,
         prompts: Option<&Bound<'_, PyAny>>,
+        trace: Option<(String, String)>,
     ) -> PyResult<Call> {
         let py = token_ids.py();
         let client = self.client(py)?;
         let requests = token_requests(&client, token_ids, offsets, references, prompts)?;
-        Call::start(py, client, requests, done)
+        Call::start(py, client, requests.traced(traced(trace)), done)
     }
 
-    /// `(version, component_kinds, max_message_bytes, max_items, [(sha256, name)], threads, [reward_models, plugins])` of a server.
+    /// Scores texts in parts of `size` items, each of which comes as soon as it is finished, at most `window` of them on their
+    /// way at a time.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "those of a Python method, each with its name"
+    )]
+    #[pyo3(signature = (completions, references, size, window, *, prompts = None, trace = None))]
+    fn stream(
+        &self,
+        completions: &Bound<'_, PyAny>,
+        references: &Bound<'_, PyAny>,
+        size: usize,
+        window: usize,
+        prompts: Option<&Bound<'_, PyAny>>,
+        trace: Option<(String, String)>,
+    ) -> PyResult<PartStream> {
+        let py = completions.py();
+        let client = self.client(py)?;
+        let completions = texts(completions, "completions")?;
+        let references = optional_texts(references, "references")?;
+        let prompts = prompts_of(prompts)?;
+        let items = items(py, &completions, &references, &prompts)?;
+        let parts = py.detach(|| client.parts(&items, size));
+        PartStream::start(py, &client, parts.traced(traced(trace)), window)
+    }
+
+    /// `(version, component_kinds, max_message_bytes, max_items, [(sha256, name)], threads, [reward_models, plugins], (spec_schema_sha256, sandbox))`
+    /// of a server.
     #[allow(
         clippy::type_complexity,
         reason = "a row of ServerInfo, which Python names"
@@ -133,6 +171,7 @@ impl RemoteScorer {
         Vec<(String, String)>,
         u32,
         [Vec<String>; 2],
+        (String, String),
     )> {
         let client = self.client(py)?;
         let info = wait(py, async move { client.server_info().await })?;
@@ -148,6 +187,7 @@ impl RemoteScorer {
                 .collect(),
             info.threads,
             [info.reward_models, info.plugins],
+            (info.spec_schema_sha256, info.sandbox),
         ))
     }
 
@@ -166,14 +206,20 @@ impl RemoteScorer {
     }
 }
 
-/// The options by name: `tls`, `ca`, `certificate`, `key`, `server_name`, `token`, `tenant`, `channels` and `balance`, each as
-/// bytes, so that secrets and files need no type of their own; `assay.client` has checked them.
+/// The trace that Python found.
+fn traced(given: Option<(String, String)>) -> Option<Trace> {
+    given.and_then(|(parent, state)| Trace::new(&parent, &state))
+}
+
+/// The options by name: `tls`, `ca`, `certificate`, `key`, `server_name`, `token`, `tenant`, `channels`, `balance` and `trace`,
+/// each as bytes, so that secrets and files need no type of their own; `assay.client` has checked them.
 fn connection(mut given: HashMap<String, Vec<u8>>) -> ClientOptions {
     let tls = given.contains_key("tls").then(|| Tls {
         ca: given.remove("ca"),
         identity: given.remove("certificate").zip(given.remove("key")),
         server_name: None,
     });
+    let trace = given.contains_key("trace");
     let mut text = |name: &str| {
         let bytes = given.remove(name)?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -191,6 +237,7 @@ fn connection(mut given: HashMap<String, Vec<u8>>) -> ClientOptions {
             Some("least_outstanding") => Balance::LeastOutstanding,
             _ => Balance::RoundRobin,
         },
+        trace,
         ..defaults
     }
 }

@@ -12,6 +12,7 @@ mod batch;
 mod client;
 mod errors;
 mod load;
+mod parts;
 mod pool;
 mod runtime;
 mod score;
@@ -33,6 +34,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<score::Scores>()?;
     module.add_function(wrap_pyfunction!(score::parse_spec, module)?)?;
     module.add_class::<client::RemoteScorer>()?;
+    module.add_class::<parts::PartStream>()?;
     module.add_class::<client::Call>()?;
     module.add_function(wrap_pyfunction!(serve::serve, module)?)?;
     module.add_function(wrap_pyfunction!(load::load, module)?)?;

@@ -31,8 +31,13 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// Most items of one request. Default 65,536.
     pub max_items: usize,
-    /// Most bytes of requests that are scored or wait to be; more is turned away with `RESOURCE_EXHAUSTED`. Default 512 MiB.
+    /// Most work that is scored or waits to be, in tokens: four bytes of text, or one id, and 400 for each item. More is turned
+    /// away with `RESOURCE_EXHAUSTED`. Default 134,217,728, about 512 MiB of text.
+    pub max_queued_tokens: u64,
+    /// Most bytes of requests that are arriving, and most bytes of responses that their callers have not taken. Default 512 MiB.
     pub max_held_bytes: usize,
+    /// Bytes of results that are kept, by content, of items that took long to score; 0 keeps none. Default 64 MiB.
+    pub result_cache_bytes: usize,
     /// Seconds that requests in flight get to finish when the server stops. Default 30.
     pub drain_seconds: u64,
     /// Hugging Face `tokenizer.json` files that token ids may belong to. Default none.
@@ -123,7 +128,9 @@ impl Default for Config {
             threads: 0,
             max_message_bytes: 64 << 20,
             max_items: 65_536,
+            max_queued_tokens: 128 << 20,
             max_held_bytes: 512 << 20,
+            result_cache_bytes: 64 << 20,
             drain_seconds: 30,
             tokenizers: Vec::new(),
             metrics: None,

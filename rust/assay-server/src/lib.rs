@@ -4,7 +4,7 @@
 //! own, until the process gets SIGINT or SIGTERM. [`client`] scores on such servers; [`pb`] holds the messages and bare stubs.
 //!
 //! [`outside`] asks reward models and runs plug-ins, for the service and for scorers in a trainer's process.
-//! Scoring never runs on the threads of the async runtime: a request is handed to a rayon pool and its task waits.
+//! Scoring never runs on the threads of the async runtime: a request is handed to threads of its own and its task waits.
 
 mod auth;
 mod cache;
@@ -18,8 +18,10 @@ mod observe;
 pub mod outside;
 pub mod pb;
 mod process;
+mod results;
 mod serve;
 mod service;
+mod tenant;
 mod tokenizer;
 mod tokens;
 mod wire;

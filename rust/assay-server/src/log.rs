@@ -29,8 +29,8 @@ pub fn log_to_stderr() {
 }
 
 /// A line for each item, with what was scored and what it got. Only where the configuration asks for it.
-pub(crate) fn log_texts(request: &pb::ScoreRequest, results: &[pb::ItemResult]) {
-    for (item, result) in request.items.iter().zip(results) {
+pub(crate) fn log_texts(request_id: &str, items: &[pb::Item], results: &[pb::ItemResult]) {
+    for (item, result) in items.iter().zip(results) {
         let total = match &result.outcome {
             Some(Outcome::Scored(scored)) => scored.total,
             _ => f64::NAN,
@@ -44,7 +44,7 @@ pub(crate) fn log_texts(request: &pb::ScoreRequest, results: &[pb::ItemResult]) 
         // As Rust writes strings, so that a text cannot look like a line of the log.
         tracing::info!(
             target: "assay_server::texts",
-            request_id = ?cut(&request.request_id), id = ?cut(&item.id), ?completion, ?reference, total
+            request_id = ?cut(request_id), id = ?cut(&item.id), ?completion, ?reference, total
         );
     }
 }

@@ -66,11 +66,18 @@ pub async fn serve(
     health
         .set_serving::<RewardServiceServer<RewardServer>>()
         .await;
+    let (gate, stop_streams) = (rewards.gate(), rewards.stopper());
     let service = RewardServiceServer::new(rewards)
         .max_decoding_message_size(max_message_bytes)
         .max_encoding_message_size(max_message_bytes);
     let (stopping, mut stopped) = watch::channel(false);
-    let graceful = stop_gracefully(stop, observation.readiness.clone(), health, stopping);
+    let graceful = stop_gracefully(
+        stop,
+        observation.readiness.clone(),
+        health,
+        stop_streams,
+        stopping,
+    );
     // A peer that never closes its connection may hold a graceful stop for an hour, so the drain has a hard end.
     let hard_stop = async move {
         if stopped.wait_for(|stopping| *stopping).await.is_ok() {
@@ -83,6 +90,7 @@ pub async fn serve(
         .layer(observation.layer())
         .layer(auth)
         .layer(bounds)
+        .layer(gate)
         .add_service(health_service)
         .add_service(service)
         .add_optional_service(reflection)
@@ -132,6 +140,7 @@ async fn stop_gracefully(
     stop: impl Future<Output = ()>,
     readiness: Readiness,
     health: tonic_health::server::HealthReporter,
+    stop_streams: impl FnOnce(),
     stopping: watch::Sender<bool>,
 ) {
     stop.await;
@@ -143,6 +152,7 @@ async fn stop_gracefully(
     health
         .set_not_serving::<RewardServiceServer<RewardServer>>()
         .await;
+    stop_streams();
     stopping.send_replace(true);
 }
 

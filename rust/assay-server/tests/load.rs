@@ -110,6 +110,16 @@ struct Lying {
 
 #[tonic::async_trait]
 impl RewardService for Lying {
+    type ScoreStreamStream =
+        tokio_stream::wrappers::ReceiverStream<Result<pb::ScoreStreamResponse, Status>>;
+
+    async fn score_stream(
+        &self,
+        _: Request<tonic::Streaming<pb::ScoreStreamRequest>>,
+    ) -> Result<Response<Self::ScoreStreamStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn score(
         &self,
         request: Request<pb::ScoreRequest>,

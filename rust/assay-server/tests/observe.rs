@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use assay_server::Config;
-use common::{TestServer, request, text};
+use common::{TestServer, http, request, text};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -17,7 +17,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::{Request, Response, Status};
 
@@ -25,17 +24,6 @@ use tonic::{Request, Response, Status};
 async fn free() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
-}
-
-/// The status line and the body of a response.
-async fn http(address: SocketAddr, start: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let asked = format!("{start} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    stream.write_all(asked.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
 /// Each sample by its name and labels.
@@ -56,6 +44,8 @@ async fn watched() -> (TestServer, SocketAddr) {
     let config = Config {
         metrics: Some(metrics.to_string()),
         threads: 1,
+        // Every item is scored, however long it takes.
+        result_cache_bytes: 0,
         ..Config::default()
     };
     (TestServer::start(config).await, metrics)
@@ -117,14 +107,15 @@ async fn metrics_count_calls_items_components_and_fuel() {
             2.0,
         ),
         ("assay_fuel_count".to_owned(), 2.0),
-        ("assay_queue_seconds_count".to_owned(), 3.0),
-        ("assay_work_seconds_count".to_owned(), 3.0),
+        ("assay_queue_seconds_count".to_owned(), 2.0),
+        ("assay_work_seconds_count".to_owned(), 2.0),
         ("assay_queue_depth".to_owned(), 0.0),
         ("assay_inflight".to_owned(), 0.0),
-        ("assay_held_bytes".to_owned(), 0.0),
+        ("assay_held_tokens".to_owned(), 0.0),
         ("assay_cache_hits_total{cache=\"scorer\"}".to_owned(), 1.0),
         ("assay_cache_misses_total{cache=\"scorer\"}".to_owned(), 1.0),
         ("assay_shed_total{reason=\"overloaded\"}".to_owned(), 0.0),
+        ("assay_shed_total{reason=\"deadline\"}".to_owned(), 0.0),
         ("assay_threads".to_owned(), 1.0),
     ];
     for (name, value) in expected {

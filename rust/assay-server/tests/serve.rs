@@ -221,7 +221,7 @@ async fn a_deadline_that_is_over_is_deadline_exceeded() {
 async fn more_work_than_there_is_room_for_is_turned_away_before_it_starts() {
     let server = TestServer::start(Config {
         threads: 1,
-        max_held_bytes: 1,
+        max_queued_tokens: 1,
         ..Config::default()
     })
     .await;
@@ -285,6 +285,8 @@ async fn server_info_tells_kinds_limits_and_threads() {
         }
     );
     assert_eq!(info.threads, 3);
+    assert_eq!(info.spec_schema_sha256.len(), 64);
+    assert_eq!(info.sandbox, "none");
     server.stop().await.unwrap();
 }
 

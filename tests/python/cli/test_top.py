@@ -93,7 +93,7 @@ def test_once(assay: Assay, server: tuple[str, str]) -> None:
     shown = assay("top", metrics, "--once", "--interval", 0.05)
     assert "items/s" in shown.out
     assert "accuracy" in shown.out
-    assert re.search(r"held +0.0 of 512 MiB", shown.out)
+    assert re.search(r"held +0.0 of 134 M tokens", shown.out)
     assert re.search(r"CPU +\d\.\d\d cores", shown.out)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from opentelemetry import trace
 
 import assay
 from assay.client._pb import reward_pb2
@@ -177,6 +178,36 @@ def test_leaving_a_stream_gives_it_up(server: Any) -> None:
         remote.score_stream(["4"], ["4"], size=0)
     with pytest.raises(assay.InvalidInputError, match="references has 2"):
         remote.score_stream(["4"], ["4", "5"])
+
+
+def test_a_server_without_streams_gets_a_request_for_each_part(telling: Any) -> None:
+    server = telling()
+    remote = assay.connect(server.start(), "accuracy", timeout=20)
+    rows = [row for part, _ in remote.score_stream(["4"] * 100, ["4"] * 100, size=30) for row in part]
+    assert sorted(rows) == list(range(100))
+    assert len(server.metadata) == 4
+
+
+def test_requests_belong_to_the_active_span(telling: Any) -> None:
+    server = telling()
+    address = server.start()
+    context = trace.SpanContext(
+        0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, is_remote=False, trace_flags=trace.TraceFlags(1)
+    )
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    remote = assay.connect(address, "accuracy", timeout=20)
+    remote.score(["4"], ["4"])
+    with trace.use_span(trace.NonRecordingSpan(context)):
+        remote.score(["4"], ["4"])
+        asyncio.run(remote.ascore(["4"], ["4"]))
+        list(remote.score_stream(["4"], ["4"]))
+    traced = assay.connect(address, "accuracy", timeout=20, trace=True)
+    for _ in range(2):
+        traced.score(["4"], ["4"])
+    found = [metadata.get("traceparent") for metadata in server.metadata]
+    assert found[:4] == [None, parent, parent, parent]
+    assert found[4] != found[5]
+    assert all(len(one) == len(parent) for one in found[4:])
 
 
 def test_scoring_here_while_no_server_answers(byte_tokenizer: Any, tokenizer_file: Path) -> None:

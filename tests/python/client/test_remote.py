@@ -168,6 +168,8 @@ def test_server_info(server: Any) -> None:
     assert info.version == assay.__version__
     assert {"accuracy", "format", "tags", "length", "repetition"} <= set(info.component_kinds)
     assert len(info.tokenizers) == 1
+    assert len(info.spec_schema_sha256) == 64
+    assert info.sandbox == "none"
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

@@ -15,45 +15,57 @@ _sym_db = _symbol_database.Default()
 from . import spec_pb2 as assay_dot_v1_dot_spec__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61ssay/v1/reward.proto\x12\x08\x61ssay.v1\x1a\x13\x61ssay/v1/spec.proto\"\xa7\x01\n\x0cScoreRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x04spec\x18\x02 \x01(\x0b\x32\x14.assay.v1.RewardSpecH\x00\x12\x15\n\x0bspec_sha256\x18\x05 \x01(\tH\x00\x12\x18\n\x10tokenizer_sha256\x18\x03 \x01(\t\x12\x1d\n\x05items\x18\x04 \x03(\x0b\x32\x0e.assay.v1.ItemB\r\n\x0bspec_source\"\x8b\x01\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x13\n\ttoken_ids\x18\x03 \x01(\x0cH\x00\x12\x16\n\treference\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06prompt\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x0c\n\ncompletionB\x0c\n\n_referenceB\t\n\x07_prompt\"^\n\rScoreResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ncomponents\x18\x02 \x03(\t\x12%\n\x07results\x18\x03 \x03(\x0b\x32\x14.assay.v1.ItemResult\"\xbb\x01\n\nItemResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\"\n\x06scored\x18\x02 \x01(\x0b\x32\x10.assay.v1.ScoredH\x00\x12$\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x13.assay.v1.ItemErrorH\x00\x12,\n\ncomponents\x18\x04 \x03(\x0b\x32\x18.assay.v1.ComponentValue\x12\x13\n\x06\x61nswer\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\t\n\x07outcomeB\t\n\x07_answer\"7\n\x06Scored\x12\r\n\x05total\x18\x01 \x01(\x01\x12\x13\n\x06reason\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_reason\"a\n\tItemError\x12!\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x13.assay.v1.ErrorCode\x12\x11\n\tretryable\x18\x02 \x01(\x08\x12\x13\n\x06reason\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_reason\"2\n\x0e\x43omponentValue\x12\x11\n\tcomponent\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01\"2\n\x18RegisterTokenizerRequest\x12\x16\n\x0etokenizer_json\x18\x01 \x01(\x0c\"+\n\x19RegisterTokenizerResponse\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"9\n\x13RegisterSpecRequest\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.assay.v1.RewardSpec\"&\n\x14RegisterSpecResponse\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"\x16\n\x14GetServerInfoRequest\"\xc9\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x17\n\x0f\x63omponent_kinds\x18\x02 \x03(\t\x12 \n\x06limits\x18\x03 \x01(\x0b\x32\x10.assay.v1.Limits\x12+\n\ntokenizers\x18\x04 \x03(\x0b\x32\x17.assay.v1.TokenizerInfo\x12\x0f\n\x07threads\x18\x05 \x01(\r\x12\x15\n\rreward_models\x18\n \x03(\t\x12\x0f\n\x07plugins\x18\x0b \x03(\t\"6\n\x06Limits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\x04\x12\x11\n\tmax_items\x18\x02 \x01(\x04\"-\n\rTokenizerInfo\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t*\xb2\x01\n\tErrorCode\x12\x1a\n\x16\x45RROR_CODE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45RROR_CODE_UNDECIDED\x10\x01\x12\x14\n\x10\x45RROR_CODE_LIMIT\x10\x02\x12 \n\x1c\x45RROR_CODE_INVALID_REFERENCE\x10\x03\x12\x1a\n\x16\x45RROR_CODE_UNAVAILABLE\x10\x04\x12\x1b\n\x17\x45RROR_CODE_INVALID_ITEM\x10\x05\x32\xc8\x02\n\rRewardService\x12\x38\n\x05Score\x12\x16.assay.v1.ScoreRequest\x1a\x17.assay.v1.ScoreResponse\x12\\\n\x11RegisterTokenizer\x12\".assay.v1.RegisterTokenizerRequest\x1a#.assay.v1.RegisterTokenizerResponse\x12M\n\x0cRegisterSpec\x12\x1d.assay.v1.RegisterSpecRequest\x1a\x1e.assay.v1.RegisterSpecResponse\x12P\n\rGetServerInfo\x12\x1e.assay.v1.GetServerInfoRequest\x1a\x1f.assay.v1.GetServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61ssay/v1/reward.proto\x12\x08\x61ssay.v1\x1a\x13\x61ssay/v1/spec.proto\"\xa7\x01\n\x0cScoreRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x04spec\x18\x02 \x01(\x0b\x32\x14.assay.v1.RewardSpecH\x00\x12\x15\n\x0bspec_sha256\x18\x05 \x01(\tH\x00\x12\x18\n\x10tokenizer_sha256\x18\x03 \x01(\t\x12\x1d\n\x05items\x18\x04 \x03(\x0b\x32\x0e.assay.v1.ItemB\r\n\x0bspec_source\"\x8b\x01\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x13\n\ttoken_ids\x18\x03 \x01(\x0cH\x00\x12\x16\n\treference\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06prompt\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x0c\n\ncompletionB\x0c\n\n_referenceB\t\n\x07_prompt\"^\n\rScoreResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ncomponents\x18\x02 \x03(\t\x12%\n\x07results\x18\x03 \x03(\x0b\x32\x14.assay.v1.ItemResult\"m\n\x12ScoreStreamRequest\x12$\n\x04open\x18\x01 \x01(\x0b\x32\x14.assay.v1.StreamOpenH\x00\x12&\n\x05items\x18\x02 \x01(\x0b\x32\x15.assay.v1.StreamItemsH\x00\x42\t\n\x07message\"\x86\x01\n\nStreamOpen\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x04spec\x18\x02 \x01(\x0b\x32\x14.assay.v1.RewardSpecH\x00\x12\x15\n\x0bspec_sha256\x18\x03 \x01(\tH\x00\x12\x18\n\x10tokenizer_sha256\x18\x04 \x01(\tB\r\n\x0bspec_source\"@\n\x0bStreamItems\x12\x1d\n\x05items\x18\x01 \x03(\x0b\x32\x0e.assay.v1.Item\x12\x12\n\ntimeout_ms\x18\x02 \x01(\r\"v\n\x13ScoreStreamResponse\x12(\n\x06opened\x18\x01 \x01(\x0b\x32\x16.assay.v1.StreamOpenedH\x00\x12*\n\x07results\x18\x02 \x01(\x0b\x32\x17.assay.v1.StreamResultsH\x00\x42\t\n\x07message\"F\n\x0cStreamOpened\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ncomponents\x18\x02 \x03(\t\x12\x0e\n\x06window\x18\x03 \x01(\r\"6\n\rStreamResults\x12%\n\x07results\x18\x01 \x03(\x0b\x32\x14.assay.v1.ItemResult\"\xbb\x01\n\nItemResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\"\n\x06scored\x18\x02 \x01(\x0b\x32\x10.assay.v1.ScoredH\x00\x12$\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x13.assay.v1.ItemErrorH\x00\x12,\n\ncomponents\x18\x04 \x03(\x0b\x32\x18.assay.v1.ComponentValue\x12\x13\n\x06\x61nswer\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\t\n\x07outcomeB\t\n\x07_answer\"7\n\x06Scored\x12\r\n\x05total\x18\x01 \x01(\x01\x12\x13\n\x06reason\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_reason\"a\n\tItemError\x12!\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x13.assay.v1.ErrorCode\x12\x11\n\tretryable\x18\x02 \x01(\x08\x12\x13\n\x06reason\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_reason\"2\n\x0e\x43omponentValue\x12\x11\n\tcomponent\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01\"2\n\x18RegisterTokenizerRequest\x12\x16\n\x0etokenizer_json\x18\x01 \x01(\x0c\"+\n\x19RegisterTokenizerResponse\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"9\n\x13RegisterSpecRequest\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.assay.v1.RewardSpec\"&\n\x14RegisterSpecResponse\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"\x16\n\x14GetServerInfoRequest\"\xf6\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x17\n\x0f\x63omponent_kinds\x18\x02 \x03(\t\x12 \n\x06limits\x18\x03 \x01(\x0b\x32\x10.assay.v1.Limits\x12+\n\ntokenizers\x18\x04 \x03(\x0b\x32\x17.assay.v1.TokenizerInfo\x12\x0f\n\x07threads\x18\x05 \x01(\r\x12\x1a\n\x12spec_schema_sha256\x18\x06 \x01(\t\x12\x0f\n\x07sandbox\x18\x07 \x01(\t\x12\x15\n\rreward_models\x18\n \x03(\t\x12\x0f\n\x07plugins\x18\x0b \x03(\t\"6\n\x06Limits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\x04\x12\x11\n\tmax_items\x18\x02 \x01(\x04\"-\n\rTokenizerInfo\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t*\xcb\x01\n\tErrorCode\x12\x1a\n\x16\x45RROR_CODE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45RROR_CODE_UNDECIDED\x10\x01\x12\x14\n\x10\x45RROR_CODE_LIMIT\x10\x02\x12 \n\x1c\x45RROR_CODE_INVALID_REFERENCE\x10\x03\x12\x1a\n\x16\x45RROR_CODE_UNAVAILABLE\x10\x04\x12\x1b\n\x17\x45RROR_CODE_INVALID_ITEM\x10\x05\x12\x17\n\x13\x45RROR_CODE_DEADLINE\x10\x06\x32\x98\x03\n\rRewardService\x12\x38\n\x05Score\x12\x16.assay.v1.ScoreRequest\x1a\x17.assay.v1.ScoreResponse\x12N\n\x0bScoreStream\x12\x1c.assay.v1.ScoreStreamRequest\x1a\x1d.assay.v1.ScoreStreamResponse(\x01\x30\x01\x12\\\n\x11RegisterTokenizer\x12\".assay.v1.RegisterTokenizerRequest\x1a#.assay.v1.RegisterTokenizerResponse\x12M\n\x0cRegisterSpec\x12\x1d.assay.v1.RegisterSpecRequest\x1a\x1e.assay.v1.RegisterSpecResponse\x12P\n\rGetServerInfo\x12\x1e.assay.v1.GetServerInfoRequest\x1a\x1f.assay.v1.GetServerInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'assay.v1.reward_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORCODE']._serialized_start=1390
-  _globals['_ERRORCODE']._serialized_end=1568
+  _globals['_ERRORCODE']._serialized_start=1997
+  _globals['_ERRORCODE']._serialized_end=2200
   _globals['_SCOREREQUEST']._serialized_start=57
   _globals['_SCOREREQUEST']._serialized_end=224
   _globals['_ITEM']._serialized_start=227
   _globals['_ITEM']._serialized_end=366
   _globals['_SCORERESPONSE']._serialized_start=368
   _globals['_SCORERESPONSE']._serialized_end=462
-  _globals['_ITEMRESULT']._serialized_start=465
-  _globals['_ITEMRESULT']._serialized_end=652
-  _globals['_SCORED']._serialized_start=654
-  _globals['_SCORED']._serialized_end=709
-  _globals['_ITEMERROR']._serialized_start=711
-  _globals['_ITEMERROR']._serialized_end=808
-  _globals['_COMPONENTVALUE']._serialized_start=810
-  _globals['_COMPONENTVALUE']._serialized_end=860
-  _globals['_REGISTERTOKENIZERREQUEST']._serialized_start=862
-  _globals['_REGISTERTOKENIZERREQUEST']._serialized_end=912
-  _globals['_REGISTERTOKENIZERRESPONSE']._serialized_start=914
-  _globals['_REGISTERTOKENIZERRESPONSE']._serialized_end=957
-  _globals['_REGISTERSPECREQUEST']._serialized_start=959
-  _globals['_REGISTERSPECREQUEST']._serialized_end=1016
-  _globals['_REGISTERSPECRESPONSE']._serialized_start=1018
-  _globals['_REGISTERSPECRESPONSE']._serialized_end=1056
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1058
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1080
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1083
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1284
-  _globals['_LIMITS']._serialized_start=1286
-  _globals['_LIMITS']._serialized_end=1340
-  _globals['_TOKENIZERINFO']._serialized_start=1342
-  _globals['_TOKENIZERINFO']._serialized_end=1387
-  _globals['_REWARDSERVICE']._serialized_start=1571
-  _globals['_REWARDSERVICE']._serialized_end=1899
+  _globals['_SCORESTREAMREQUEST']._serialized_start=464
+  _globals['_SCORESTREAMREQUEST']._serialized_end=573
+  _globals['_STREAMOPEN']._serialized_start=576
+  _globals['_STREAMOPEN']._serialized_end=710
+  _globals['_STREAMITEMS']._serialized_start=712
+  _globals['_STREAMITEMS']._serialized_end=776
+  _globals['_SCORESTREAMRESPONSE']._serialized_start=778
+  _globals['_SCORESTREAMRESPONSE']._serialized_end=896
+  _globals['_STREAMOPENED']._serialized_start=898
+  _globals['_STREAMOPENED']._serialized_end=968
+  _globals['_STREAMRESULTS']._serialized_start=970
+  _globals['_STREAMRESULTS']._serialized_end=1024
+  _globals['_ITEMRESULT']._serialized_start=1027
+  _globals['_ITEMRESULT']._serialized_end=1214
+  _globals['_SCORED']._serialized_start=1216
+  _globals['_SCORED']._serialized_end=1271
+  _globals['_ITEMERROR']._serialized_start=1273
+  _globals['_ITEMERROR']._serialized_end=1370
+  _globals['_COMPONENTVALUE']._serialized_start=1372
+  _globals['_COMPONENTVALUE']._serialized_end=1422
+  _globals['_REGISTERTOKENIZERREQUEST']._serialized_start=1424
+  _globals['_REGISTERTOKENIZERREQUEST']._serialized_end=1474
+  _globals['_REGISTERTOKENIZERRESPONSE']._serialized_start=1476
+  _globals['_REGISTERTOKENIZERRESPONSE']._serialized_end=1519
+  _globals['_REGISTERSPECREQUEST']._serialized_start=1521
+  _globals['_REGISTERSPECREQUEST']._serialized_end=1578
+  _globals['_REGISTERSPECRESPONSE']._serialized_start=1580
+  _globals['_REGISTERSPECRESPONSE']._serialized_end=1618
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=1620
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=1642
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=1645
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=1891
+  _globals['_LIMITS']._serialized_start=1893
+  _globals['_LIMITS']._serialized_end=1947
+  _globals['_TOKENIZERINFO']._serialized_start=1949
+  _globals['_TOKENIZERINFO']._serialized_end=1994
+  _globals['_REWARDSERVICE']._serialized_start=2203
+  _globals['_REWARDSERVICE']._serialized_end=2611
 # @@protoc_insertion_point(module_scope)

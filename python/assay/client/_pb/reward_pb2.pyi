@@ -16,12 +16,14 @@ class ErrorCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_CODE_INVALID_REFERENCE: _ClassVar[ErrorCode]
     ERROR_CODE_UNAVAILABLE: _ClassVar[ErrorCode]
     ERROR_CODE_INVALID_ITEM: _ClassVar[ErrorCode]
+    ERROR_CODE_DEADLINE: _ClassVar[ErrorCode]
 ERROR_CODE_UNSPECIFIED: ErrorCode
 ERROR_CODE_UNDECIDED: ErrorCode
 ERROR_CODE_LIMIT: ErrorCode
 ERROR_CODE_INVALID_REFERENCE: ErrorCode
 ERROR_CODE_UNAVAILABLE: ErrorCode
 ERROR_CODE_INVALID_ITEM: ErrorCode
+ERROR_CODE_DEADLINE: ErrorCode
 
 class ScoreRequest(_message.Message):
     __slots__ = ("request_id", "spec", "spec_sha256", "tokenizer_sha256", "items")
@@ -60,6 +62,58 @@ class ScoreResponse(_message.Message):
     components: _containers.RepeatedScalarFieldContainer[str]
     results: _containers.RepeatedCompositeFieldContainer[ItemResult]
     def __init__(self, request_id: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., results: _Optional[_Iterable[_Union[ItemResult, _Mapping]]] = ...) -> None: ...
+
+class ScoreStreamRequest(_message.Message):
+    __slots__ = ("open", "items")
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    open: StreamOpen
+    items: StreamItems
+    def __init__(self, open: _Optional[_Union[StreamOpen, _Mapping]] = ..., items: _Optional[_Union[StreamItems, _Mapping]] = ...) -> None: ...
+
+class StreamOpen(_message.Message):
+    __slots__ = ("request_id", "spec", "spec_sha256", "tokenizer_sha256")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    SPEC_SHA256_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_SHA256_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    spec: _spec_pb2.RewardSpec
+    spec_sha256: str
+    tokenizer_sha256: str
+    def __init__(self, request_id: _Optional[str] = ..., spec: _Optional[_Union[_spec_pb2.RewardSpec, _Mapping]] = ..., spec_sha256: _Optional[str] = ..., tokenizer_sha256: _Optional[str] = ...) -> None: ...
+
+class StreamItems(_message.Message):
+    __slots__ = ("items", "timeout_ms")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Item]
+    timeout_ms: int
+    def __init__(self, items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+
+class ScoreStreamResponse(_message.Message):
+    __slots__ = ("opened", "results")
+    OPENED_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    opened: StreamOpened
+    results: StreamResults
+    def __init__(self, opened: _Optional[_Union[StreamOpened, _Mapping]] = ..., results: _Optional[_Union[StreamResults, _Mapping]] = ...) -> None: ...
+
+class StreamOpened(_message.Message):
+    __slots__ = ("request_id", "components", "window")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    components: _containers.RepeatedScalarFieldContainer[str]
+    window: int
+    def __init__(self, request_id: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., window: _Optional[int] = ...) -> None: ...
+
+class StreamResults(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[ItemResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[ItemResult, _Mapping]]] = ...) -> None: ...
 
 class ItemResult(_message.Message):
     __slots__ = ("id", "scored", "error", "components", "answer")
@@ -130,12 +184,14 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("version", "component_kinds", "limits", "tokenizers", "threads", "reward_models", "plugins")
+    __slots__ = ("version", "component_kinds", "limits", "tokenizers", "threads", "spec_schema_sha256", "sandbox", "reward_models", "plugins")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     COMPONENT_KINDS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     TOKENIZERS_FIELD_NUMBER: _ClassVar[int]
     THREADS_FIELD_NUMBER: _ClassVar[int]
+    SPEC_SCHEMA_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_FIELD_NUMBER: _ClassVar[int]
     REWARD_MODELS_FIELD_NUMBER: _ClassVar[int]
     PLUGINS_FIELD_NUMBER: _ClassVar[int]
     version: str
@@ -143,9 +199,11 @@ class GetServerInfoResponse(_message.Message):
     limits: Limits
     tokenizers: _containers.RepeatedCompositeFieldContainer[TokenizerInfo]
     threads: int
+    spec_schema_sha256: str
+    sandbox: str
     reward_models: _containers.RepeatedScalarFieldContainer[str]
     plugins: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., component_kinds: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., tokenizers: _Optional[_Iterable[_Union[TokenizerInfo, _Mapping]]] = ..., threads: _Optional[int] = ..., reward_models: _Optional[_Iterable[str]] = ..., plugins: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., component_kinds: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., tokenizers: _Optional[_Iterable[_Union[TokenizerInfo, _Mapping]]] = ..., threads: _Optional[int] = ..., spec_schema_sha256: _Optional[str] = ..., sandbox: _Optional[str] = ..., reward_models: _Optional[_Iterable[str]] = ..., plugins: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_message_bytes", "max_items")

@@ -38,21 +38,36 @@ pub(super) fn place(
         return Err(foreign());
     }
     for (row, result) in rows.clone().zip(response.results) {
-        for value in &result.components {
-            let column = scores.components.get_mut(value.component as usize);
-            column.ok_or_else(foreign)?.1[row] = value.value;
-        }
-        scores.answers[row] = result.answer;
-        (scores.status[row], scores.reasons[row]) = match result.outcome {
-            Some(Outcome::Scored(found)) => {
-                scores.total[row] = found.total;
-                (Status::Scored, found.reason)
-            }
-            Some(Outcome::Error(error)) => (status(&error, row)?, error.reason),
-            // An outcome that this version does not know is never a number.
-            None => (Status::Unavailable, None),
-        };
+        place_one(result, row, row, scores)?;
     }
+    Ok(())
+}
+
+/// Writes one result to a place of `scores`; `row` is its name in messages.
+///
+/// # Errors
+///
+/// As [`place`].
+pub(super) fn place_one(
+    result: pb::ItemResult,
+    place: usize,
+    row: usize,
+    scores: &mut Scores,
+) -> Result<(), ClientError> {
+    for value in &result.components {
+        let column = scores.components.get_mut(value.component as usize);
+        column.ok_or_else(foreign)?.1[place] = value.value;
+    }
+    scores.answers[place] = result.answer;
+    (scores.status[place], scores.reasons[place]) = match result.outcome {
+        Some(Outcome::Scored(found)) => {
+            scores.total[place] = found.total;
+            (Status::Scored, found.reason)
+        }
+        Some(Outcome::Error(error)) => (status(&error, row)?, error.reason),
+        // An outcome that this version does not know is never a number.
+        None => (Status::Unavailable, None),
+    };
     Ok(())
 }
 
@@ -69,7 +84,8 @@ fn status(error: &pb::ItemError, row: usize) -> Result<Status, ClientError> {
     })
 }
 
-fn foreign() -> ClientError {
+/// The response is not one to the request.
+pub(super) fn foreign() -> ClientError {
     ClientError::new(
         ClientErrorKind::Internal,
         "the reward server's response does not fit the request: client and server versions differ",

@@ -11,8 +11,8 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use crate::pb;
 
 /// Throughput peaks between 64 and 512 items and between 0.1 and 1 MB a request.
-const REQUEST_ITEMS: usize = 256;
-const REQUEST_BYTES: usize = 1 << 20;
+pub(super) const REQUEST_ITEMS: usize = 256;
+pub(super) const REQUEST_BYTES: usize = 1 << 20;
 
 // Field numbers of reward.proto, each with its wire type, all of them "length-delimited".
 const TOKENIZER: u8 = key(3);
@@ -63,21 +63,37 @@ struct Row<'a> {
 pub(super) struct Template {
     /// The fields before the items.
     head: Vec<u8>,
+    pub(super) spec: pb::RewardSpec,
+    pub(super) tokenizer_sha256: String,
     /// Whether a component looks at prompts; else they need not travel.
-    prompts: bool,
+    pub(super) prompts: bool,
 }
 
 impl Template {
     pub(super) fn new(spec: pb::RewardSpec, tokenizer_sha256: &str, prompts: bool) -> Self {
         let message = pb::ScoreRequest {
-            spec_source: Some(pb::score_request::SpecSource::Spec(spec)),
+            spec_source: Some(pb::score_request::SpecSource::Spec(spec.clone())),
             ..pb::ScoreRequest::default()
         };
         let mut head = message.encode_to_vec();
         if !tokenizer_sha256.is_empty() {
             put(&mut head, TOKENIZER, tokenizer_sha256.as_bytes());
         }
-        Self { head, prompts }
+        Self {
+            head,
+            spec,
+            tokenizer_sha256: tokenizer_sha256.to_owned(),
+            prompts,
+        }
+    }
+
+    /// A request for items that are messages already.
+    pub(super) fn encoded(&self, items: &[pb::Item]) -> Bytes {
+        let mut out = self.head.clone();
+        for item in items {
+            put(&mut out, ITEMS, &item.encode_to_vec());
+        }
+        out.into()
     }
 
     pub(super) fn texts(&self, items: &[Item<'_>]) -> Vec<Encoded> {

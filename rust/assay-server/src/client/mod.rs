@@ -19,6 +19,8 @@ mod error;
 mod fleet;
 mod options;
 mod retry;
+mod stream;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +44,8 @@ use fleet::{Fleet, Server, Target};
 pub use options::{Balance, ClientOptions, Tls};
 use options::{Caller, Connection};
 pub(crate) use retry::Budget;
+pub use stream::{PartStream, Parts};
+pub use trace::Trace;
 
 /// Requests in flight for one batch: enough to keep the cores of a few servers busy while answers travel.
 const WINDOW: usize = 16;
@@ -55,6 +59,16 @@ const MAX_MESSAGE_BYTES: usize = 64 << 20;
 pub struct Requests {
     encoded: Vec<Encoded>,
     count: usize,
+    trace: Option<Trace>,
+}
+
+impl Requests {
+    /// The trace that the requests belong to, instead of that of the thread that [runs](Client::run) them.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<Trace>) -> Self {
+        self.trace = trace.or(self.trace);
+        self
+    }
 }
 
 /// Scores on reward servers under one spec. Cheap to clone; clones share the connections.
@@ -75,6 +89,8 @@ struct Shared {
     template: Template,
     tokenizer_json: Option<Vec<u8>>,
     timeout: Duration,
+    /// Whether calls without a trace begin one.
+    traces: bool,
 }
 
 impl Client {
@@ -119,6 +135,7 @@ impl Client {
                 ),
                 tokenizer_json: options.tokenizer_json.clone(),
                 timeout: options.timeout,
+                traces: options.trace,
             }),
         })
     }
@@ -128,6 +145,7 @@ impl Client {
         Requests {
             encoded: self.shared.template.texts(items),
             count: items.len(),
+            trace: None,
         }
     }
 
@@ -154,6 +172,7 @@ impl Client {
         Ok(Requests {
             encoded: template.tokens(token_ids, offsets, references, prompts),
             count: references.len(),
+            trace: None,
         })
     }
 
@@ -166,11 +185,16 @@ impl Client {
     pub async fn run(&self, requests: Requests) -> Result<Scores, ClientError> {
         let mut scores = decode::empty(&self.shared.names, requests.count);
         let deadline = Instant::now() + self.shared.timeout;
+        // Before the tasks below: they run on other threads.
+        let trace = requests.trace.or_else(|| self.shared.trace());
         let mut waiting = requests.encoded.into_iter();
         if waiting.len() == 1 {
             // The usual batch needs no task of its own.
             for request in waiting {
-                let response = self.shared.score(&request, deadline).await?;
+                let response = self
+                    .shared
+                    .score(&request, deadline, trace.as_ref())
+                    .await?;
                 decode::place(response, &request.rows, &mut scores)?;
             }
             return Ok(scores);
@@ -178,9 +202,9 @@ impl Client {
         // Dropped with this future, which cancels what is in flight.
         let mut running = JoinSet::new();
         let send = |running: &mut JoinSet<_>, request: Encoded| {
-            let shared = Arc::clone(&self.shared);
+            let (shared, trace) = (Arc::clone(&self.shared), trace.clone());
             running.spawn(async move {
-                let response = shared.score(&request, deadline).await?;
+                let response = shared.score(&request, deadline, trace.as_ref()).await?;
                 Ok::<_, ClientError>((response, request.rows))
             });
         };
@@ -224,15 +248,24 @@ impl Client {
 }
 
 impl Shared {
+    /// The trace of the thread that calls, or a new one if calls are to begin them.
+    fn trace(&self) -> Option<Trace> {
+        Trace::current().or_else(|| self.traces.then(Trace::fresh).flatten())
+    }
+
     async fn score(
         &self,
         request: &Encoded,
         deadline: Instant,
+        trace: Option<&Trace>,
     ) -> Result<pb::ScoreResponse, ClientError> {
         let send = |server: Arc<Server>, timeout| {
             let mut message = Request::new(request.bytes.clone());
             message.set_timeout(timeout);
             self.caller.sign(message.metadata_mut());
+            if let Some(trace) = trace {
+                trace.sign(message.metadata_mut());
+            }
             async move {
                 let _unanswered = server.begin();
                 let mut grpc = Grpc::new(server.channel())

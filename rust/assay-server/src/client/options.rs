@@ -35,6 +35,8 @@ pub struct ClientOptions {
     pub channels: usize,
     /// Which server gets the next request. Default in turn.
     pub balance: Balance,
+    /// Begins a trace for each call that belongs to none. Default false.
+    pub trace: bool,
 }
 
 impl Default for ClientOptions {
@@ -47,6 +49,7 @@ impl Default for ClientOptions {
             tenant: None,
             channels: 2,
             balance: Balance::default(),
+            trace: false,
         }
     }
 }
@@ -61,6 +64,7 @@ impl std::fmt::Debug for ClientOptions {
             .field("tenant", &self.tenant)
             .field("channels", &self.channels)
             .field("balance", &self.balance)
+            .field("trace", &self.trace)
             .finish_non_exhaustive()
     }
 }

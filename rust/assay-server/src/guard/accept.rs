@@ -82,6 +82,7 @@ impl Door {
     ) {
         // Without it, the tail of a response waits 40 ms for the peer to acknowledge the part before.
         let _ = stream.set_nodelay(true);
+        let address = stream.peer_addr().ok().map(|address| address.ip());
         let greeted = tokio::time::timeout(self.handshake, self.greet(stream)).await;
         let (stream, certificate) = match greeted {
             Ok(Ok(greeted)) => greeted,
@@ -98,7 +99,11 @@ impl Door {
         };
         let (link, is_cut) = Link::new();
         let watched = Arc::downgrade(&link);
-        let peer = Peer { link, certificate };
+        let peer = Peer {
+            link,
+            address,
+            certificate,
+        };
         let connection = Connection::new(stream, peer, is_cut, place);
         if send.send(Ok(connection)).await.is_ok() {
             self.watch(watched).await;

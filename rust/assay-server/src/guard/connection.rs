@@ -22,6 +22,7 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Clone)]
 pub(crate) struct Peer {
     pub(super) link: Arc<Link>,
+    pub(crate) address: Option<std::net::IpAddr>,
     /// The first DNS name in the client's certificate, which an authority of ours has signed.
     pub(crate) certificate: Option<Arc<str>>,
 }

@@ -78,7 +78,7 @@ pub(crate) struct Metrics {
     pub(crate) work_seconds: Histogram,
     pub(crate) queue_depth: Gauge,
     pub(crate) inflight: Gauge,
-    pub(crate) held_bytes: Gauge,
+    pub(crate) held_tokens: Gauge,
     pub(crate) shed: Family<OfReason, Counter>,
     pub(crate) connections: Gauge,
     pub(crate) connections_refused: Family<OfReason, Counter>,
@@ -87,8 +87,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// `threads` score; at most `max_held_bytes` are held.
-    pub(crate) fn new(threads: usize, max_held_bytes: usize) -> Self {
+    /// `threads` score; at most `max_queued_tokens` are held.
+    pub(crate) fn new(threads: usize, max_queued_tokens: u64) -> Self {
         let mut registry = Registry::default();
         let seconds = |buckets: &'static [f64]| Histogram::new(buckets.iter().copied());
         let metrics = Self {
@@ -104,7 +104,7 @@ impl Metrics {
             work_seconds: seconds(&REQUEST_SECONDS),
             queue_depth: Gauge::default(),
             inflight: Gauge::default(),
-            held_bytes: Gauge::default(),
+            held_tokens: Gauge::default(),
             shed: Family::default(),
             connections: Gauge::default(),
             connections_refused: Family::default(),
@@ -121,9 +121,9 @@ impl Metrics {
             ConstGauge::new(threads as i64),
         );
         assay.register(
-            "held_limit_bytes",
-            "Most bytes of requests that may be held; more is turned away",
-            ConstGauge::new(max_held_bytes as i64),
+            "held_limit_tokens",
+            "Most work that may be held, in tokens; more is turned away",
+            ConstGauge::new(max_queued_tokens as i64),
         );
         registry.register_collector(Box::new(Process));
         metrics.start_at_zero();
@@ -177,7 +177,7 @@ impl Metrics {
         );
         assay.register_with_unit(
             "work",
-            "How long requests were scored",
+            "How long requests were scored, from the first slice to the last",
             Unit::Seconds,
             self.work_seconds.clone(),
         );
@@ -197,9 +197,9 @@ impl Metrics {
             self.inflight.clone(),
         );
         assay.register(
-            "held_bytes",
-            "Bytes of requests that are scored or wait",
-            self.held_bytes.clone(),
+            "held_tokens",
+            "Work that is scored or waits, in tokens",
+            self.held_tokens.clone(),
         );
         assay.register(
             "shed",
@@ -240,25 +240,28 @@ impl Metrics {
         ] {
             drop(self.items.get_or_create(&OfStatus { status }));
         }
-        for reason in ["overloaded", "arriving", "unread"] {
+        for reason in ["deadline", "overloaded", "arriving", "unread"] {
             drop(self.shed.get_or_create(&OfReason { reason }));
         }
         for reason in ["full", "handshake", "unread"] {
             drop(self.connections_refused.get_or_create(&OfReason { reason }));
         }
-        for cache in ["scorer", "spec", "tokenizer"] {
+        for cache in ["result", "scorer", "spec", "tokenizer"] {
             drop(self.cache_hits.get_or_create(&OfCache { cache }));
             drop(self.cache_misses.get_or_create(&OfCache { cache }));
         }
     }
 
     pub(crate) fn cache(&self, cache: &'static str, hit: bool) {
-        let family = if hit {
-            &self.cache_hits
-        } else {
-            &self.cache_misses
-        };
-        family.get_or_create(&OfCache { cache }).inc();
+        self.cache_many(cache, hit.into(), (!hit).into());
+    }
+
+    pub(crate) fn cache_many(&self, cache: &'static str, hits: u64, misses: u64) {
+        for (family, count) in [(&self.cache_hits, hits), (&self.cache_misses, misses)] {
+            if count > 0 {
+                family.get_or_create(&OfCache { cache }).inc_by(count);
+            }
+        }
     }
 
     pub(crate) fn shed(&self, reason: &'static str) {

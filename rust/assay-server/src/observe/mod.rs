@@ -21,6 +21,7 @@ use layer::Observed;
 pub(crate) use layer::is_streaming;
 pub(crate) use metrics::Metrics;
 pub(crate) use seen::Seen;
+pub(crate) use stage::{Waiting, Working};
 use trace::Tracer;
 pub(crate) use watch::BatchWatch;
 
@@ -40,7 +41,7 @@ impl Observation {
     pub(crate) async fn begin(
         config: &Config,
     ) -> Result<(Self, impl Future<Output = ()> + use<>), ServeError> {
-        let metrics = Metrics::new(config.scoring_threads(), config.max_held_bytes);
+        let metrics = Metrics::new(config.scoring_threads(), config.max_queued_tokens);
         let readiness = Readiness::default();
         let tracer = match &config.otlp {
             Some(address) => Tracer::new(address, config.trace_ratio)?,

@@ -708,6 +708,103 @@ pub struct ScoreResponse {
     #[prost(message, repeated, tag = "3")]
     pub results: ::prost::alloc::vec::Vec<ItemResult>,
 }
+/// One message of the caller of a stream.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreStreamRequest {
+    /// Required.
+    #[prost(oneof = "score_stream_request::Message", tags = "1, 2")]
+    pub message: ::core::option::Option<score_stream_request::Message>,
+}
+/// Nested message and enum types in `ScoreStreamRequest`.
+pub mod score_stream_request {
+    /// Required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// What the items are worth. The first message, and no other.
+        #[prost(message, tag = "1")]
+        Open(super::StreamOpen),
+        /// Items to score.
+        #[prost(message, tag = "2")]
+        Items(super::StreamItems),
+    }
+}
+/// What all items of a stream have in common; the fields are those of ScoreRequest.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamOpen {
+    /// The caller's name for the stream. May be empty.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// As `ScoreRequest.tokenizer_sha256`.
+    #[prost(string, tag = "4")]
+    pub tokenizer_sha256: ::prost::alloc::string::String,
+    /// What the completions are worth. Required.
+    #[prost(oneof = "stream_open::SpecSource", tags = "2, 3")]
+    pub spec_source: ::core::option::Option<stream_open::SpecSource>,
+}
+/// Nested message and enum types in `StreamOpen`.
+pub mod stream_open {
+    /// What the completions are worth. Required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum SpecSource {
+        /// The spec itself.
+        #[prost(message, tag = "2")]
+        Spec(super::RewardSpec),
+        /// `RegisterSpecResponse.sha256` of a spec that was registered.
+        #[prost(string, tag = "3")]
+        SpecSha256(::prost::alloc::string::String),
+    }
+}
+/// Some items of a stream.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamItems {
+    /// At least one. An id belongs to one unanswered item at a time.
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<Item>,
+    /// Milliseconds that these items may take from their arrival; those that are not finished by then come back as
+    /// ERROR_CODE_DEADLINE. 0: as long as the stream.
+    #[prost(uint32, tag = "2")]
+    pub timeout_ms: u32,
+}
+/// One message of the server of a stream.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreStreamResponse {
+    /// Exactly one is set.
+    #[prost(oneof = "score_stream_response::Message", tags = "1, 2")]
+    pub message: ::core::option::Option<score_stream_response::Message>,
+}
+/// Nested message and enum types in `ScoreStreamResponse`.
+pub mod score_stream_response {
+    /// Exactly one is set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// The first message, and no other: the spec is understood.
+        #[prost(message, tag = "1")]
+        Opened(super::StreamOpened),
+        /// What became of some items.
+        #[prost(message, tag = "2")]
+        Results(super::StreamResults),
+    }
+}
+/// The server takes items from now on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamOpened {
+    /// `StreamOpen.request_id`.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// As `ScoreResponse.components`.
+    #[prost(string, repeated, tag = "2")]
+    pub components: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Items that may be sent and unanswered at a time, at least 1.
+    #[prost(uint32, tag = "3")]
+    pub window: u32,
+}
+/// Results of a stream.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamResults {
+    /// In any order; `ItemResult.id` says whose they are.
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<ItemResult>,
+}
 /// What became of one item.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ItemResult {
@@ -819,6 +916,13 @@ pub struct GetServerInfoResponse {
     /// Threads that score.
     #[prost(uint32, tag = "5")]
     pub threads: u32,
+    /// SHA-256 of the names, numbers and types of spec.proto as this server was built with: servers with the same one know the
+    /// same specs.
+    #[prost(string, tag = "6")]
+    pub spec_schema_sha256: ::prost::alloc::string::String,
+    /// How programs are run: `none` says that this server runs no code.
+    #[prost(string, tag = "7")]
+    pub sandbox: ::prost::alloc::string::String,
     /// Endpoints that a `reward_model` component may name.
     #[prost(string, repeated, tag = "10")]
     pub reward_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -863,6 +967,8 @@ pub enum ErrorCode {
     /// The item itself is malformed: no completion, token ids whose length is not a multiple of 4, or an id that is not in
     /// the vocabulary.
     InvalidItem = 5,
+    /// The deadline came before the item was finished. Status `unavailable`; always retryable.
+    Deadline = 6,
 }
 impl ErrorCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -877,6 +983,7 @@ impl ErrorCode {
             Self::InvalidReference => "ERROR_CODE_INVALID_REFERENCE",
             Self::Unavailable => "ERROR_CODE_UNAVAILABLE",
             Self::InvalidItem => "ERROR_CODE_INVALID_ITEM",
+            Self::Deadline => "ERROR_CODE_DEADLINE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -888,6 +995,7 @@ impl ErrorCode {
             "ERROR_CODE_INVALID_REFERENCE" => Some(Self::InvalidReference),
             "ERROR_CODE_UNAVAILABLE" => Some(Self::Unavailable),
             "ERROR_CODE_INVALID_ITEM" => Some(Self::InvalidItem),
+            "ERROR_CODE_DEADLINE" => Some(Self::Deadline),
             _ => None,
         }
     }
@@ -1007,6 +1115,40 @@ pub mod reward_service_client {
                 .insert(GrpcMethod::new("assay.v1.RewardService", "Score"));
             self.inner.unary(req, path, codec).await
         }
+        /// Scores items as they arrive; results come back as they are finished, in any order, each under the id of its item. For
+        /// items that take long or differ much. The first message of the caller is `open`, the first of the server `opened`.
+        ///
+        /// The window bounds both sides: `opened.window` items may be sent and unanswered, and each result makes room for one more.
+        /// A caller that does not read its results so runs out of room, and the server holds no more than the window. Whoever
+        /// sends more than that, or an id that is empty or belongs to an unanswered item, ends the stream with INVALID_ARGUMENT.
+        /// When the caller has sent its last item and got its last result, the stream ends with OK. A stream that breaks may be
+        /// opened again, here or elsewhere, with the items that have no result.
+        pub async fn score_stream(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::ScoreStreamRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ScoreStreamResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/assay.v1.RewardService/ScoreStream",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("assay.v1.RewardService", "ScoreStream"));
+            self.inner.streaming(req, path, codec).await
+        }
         /// Gives the server a tokenizer, so that requests can name it by hash. It may forget it later: bounded memory is shared by
         /// all callers, and FAILED_PRECONDITION with `assay-error: unknown_tokenizer` says to send it again.
         pub async fn register_tokenizer(
@@ -1105,6 +1247,27 @@ pub mod reward_service_server {
             &self,
             request: tonic::Request<super::ScoreRequest>,
         ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status>;
+        /// Server streaming response type for the ScoreStream method.
+        type ScoreStreamStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ScoreStreamResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Scores items as they arrive; results come back as they are finished, in any order, each under the id of its item. For
+        /// items that take long or differ much. The first message of the caller is `open`, the first of the server `opened`.
+        ///
+        /// The window bounds both sides: `opened.window` items may be sent and unanswered, and each result makes room for one more.
+        /// A caller that does not read its results so runs out of room, and the server holds no more than the window. Whoever
+        /// sends more than that, or an id that is empty or belongs to an unanswered item, ends the stream with INVALID_ARGUMENT.
+        /// When the caller has sent its last item and got its last result, the stream ends with OK. A stream that breaks may be
+        /// opened again, here or elsewhere, with the items that have no result.
+        async fn score_stream(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ScoreStreamRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ScoreStreamStream>,
+            tonic::Status,
+        >;
         /// Gives the server a tokenizer, so that requests can name it by hash. It may forget it later: bounded memory is shared by
         /// all callers, and FAILED_PRECONDITION with `assay-error: unknown_tokenizer` says to send it again.
         async fn register_tokenizer(
@@ -1249,6 +1412,54 @@ pub mod reward_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/assay.v1.RewardService/ScoreStream" => {
+                    #[allow(non_camel_case_types)]
+                    struct ScoreStreamSvc<T: RewardService>(pub Arc<T>);
+                    impl<
+                        T: RewardService,
+                    > tonic::server::StreamingService<super::ScoreStreamRequest>
+                    for ScoreStreamSvc<T> {
+                        type Response = super::ScoreStreamResponse;
+                        type ResponseStream = T::ScoreStreamStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ScoreStreamRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RewardService>::score_stream(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ScoreStreamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

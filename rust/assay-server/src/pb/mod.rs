@@ -10,6 +10,7 @@
 )]
 
 include!("assay.v1.rs");
+include!("schema.rs");
 
 /// The compiled `.proto` files, a `google.protobuf.FileDescriptorSet` without comments; what server reflection answers from.
 pub(crate) const DESCRIPTORS: &[u8] = include_bytes!("descriptors.bin");

@@ -10,6 +10,7 @@ use assay_server::pb::item::Completion;
 use assay_server::pb::reward_service_client::RewardServiceClient;
 use assay_server::pb::score_request::SpecSource;
 use assay_server::{Config, ServeError, serve, spec_to_wire};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
@@ -79,4 +80,15 @@ pub(crate) fn request(spec_json: &str, items: Vec<pb::Item>) -> pb::ScoreRequest
         tokenizer_sha256: String::new(),
         items,
     }
+}
+
+/// The status line and the body of a response.
+pub(crate) async fn http(address: std::net::SocketAddr, start: &str) -> (String, String) {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let asked = format!("{start} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
