@@ -56,9 +56,8 @@ def check_r1(summary: dict[str, Any], run: Path) -> None:
     assert reasoned["language"] > 0.9
     assert reasoned["accuracy"] > cold["accuracy"] - 0.2
     # Rejection sampling keeps only what is right and in one language, and a model trained on that is both.
-    kept = [
-        json.loads(line) for path in sorted((run / "datasets" / "rejection").glob("data-*")) for line in path.open()
-    ]
+    shards = sorted((run / "datasets" / "rejection").glob("data-*"))
+    kept = [json.loads(line) for path in shards for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(kept) > 200
     assert all(row["provenance"]["components"]["accuracy"] == 1.0 for row in kept)
     assert final["accuracy"] > reasoned["accuracy"] + 0.03

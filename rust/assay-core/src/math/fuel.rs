@@ -48,6 +48,12 @@ impl Fuel {
         self.spend(left.saturating_mul(right).saturating_add(4))
     }
 
+    /// The price of a power with so many bits: its last squarings are long, and grow a little slower than `words^1.585`.
+    pub(crate) fn spend_power(&self, bits: usize) -> Step<()> {
+        let words = bits as u64 / 64 + 1;
+        self.spend(words.saturating_mul(words.isqrt() + 1).saturating_add(4))
+    }
+
     /// The price of multiplying or adding fractions of so many bits: two greatest common divisors.
     pub(crate) fn spend_fraction(&self, left_bits: usize, right_bits: usize) -> Step<()> {
         let (left, right) = words(left_bits, right_bits);

@@ -95,10 +95,7 @@ pub(crate) fn power(base: &RBig, exponent: i64, fuel: &Fuel) -> Step<Option<RBig
     if !unit && (bits(base) as u64).saturating_mul(count) > MAX_BITS as u64 {
         return Ok(None);
     }
-    fuel.spend_product(
-        bits(base) * count.min(MAX_BITS as u64) as usize,
-        64 + bits(base),
-    )?;
+    fuel.spend_power(bits(base) * count.min(MAX_BITS as u64) as usize)?;
     if unit {
         // Plus and minus one: a count beyond the budget needs no loop.
         let negative = base.is_negative() && !count.is_multiple_of(2);

@@ -2,7 +2,7 @@
 
 use super::super::ast::Expr;
 use super::super::lexer::{Kind, Token};
-use super::literal::Based;
+use super::literal::{Based, Run};
 use super::policy::Policy;
 use super::unit::Ahead;
 use super::{MAX_DEPTH, MAX_HEIGHT, MAX_NODES, ParseError, ParseErrorKind};
@@ -54,6 +54,8 @@ pub(super) struct Parser<'a> {
     pub(super) unit_after_word: Option<usize>,
     /// The last literal with a base.
     pub(super) base: Option<Based>,
+    /// The groups of digits looked at last.
+    pub(super) run: Option<Run>,
 }
 
 impl<'a> Parser<'a> {
@@ -82,6 +84,7 @@ impl<'a> Parser<'a> {
             money: false,
             unit_after_word: None,
             base: None,
+            run: None,
         }
     }
 

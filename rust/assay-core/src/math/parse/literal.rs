@@ -69,6 +69,38 @@ pub(super) fn power_of_ten(exponent: usize) -> UBig {
     }
 }
 
+/// Digits in groups with one separator, from the first one on that was asked for. Places are indices of tokens.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    separator: Option<Kind>,
+    gap: Gap,
+    from: usize,
+    end: usize,
+    /// The last group that has not three digits.
+    not_three: Option<usize>,
+    /// The last group but the final one that has not two digits.
+    not_two: Option<usize>,
+    /// The last group that begins with a zero.
+    zero: Option<usize>,
+}
+
+impl Run {
+    /// How many tokens the groups take that begin at `start`: all of three digits, or Indian ones of two before a last three;
+    /// otherwise none.
+    fn tokens(&self, start: usize) -> usize {
+        let step = if self.separator.is_some() { 2 } else { 1 };
+        let tokens = self.end - start;
+        let since = |group: Option<usize>| group.is_some_and(|group| group >= start);
+        let western = !since(self.not_three);
+        let last_is_three = self.not_three != Some(self.end.saturating_sub(1));
+        let indian = self.separator == Some(Kind::Comma)
+            && tokens > step
+            && last_is_three
+            && !since(self.not_two);
+        if western || indian { tokens } else { 0 }
+    }
+}
+
 impl Parser<'_> {
     /// A number that starts at the current digits or point.
     pub(super) fn number(&mut self) -> Result<Term, ParseError> {
@@ -122,24 +154,27 @@ impl Parser<'_> {
         if first.len() > 3 || first.starts_with('0') {
             return;
         }
-        let (tokens, ambiguous) = match (self.look(0).kind, self.look(0).gap) {
+        let (run, ambiguous) = match (self.look(0).kind, self.look(0).gap) {
             (Kind::GroupComma, _) => (self.run_of_groups(Some(Kind::GroupComma), Gap::None), false),
             (Kind::Comma, Gap::None) => (self.run_of_groups(Some(Kind::Comma), Gap::None), true),
             (Kind::Prime, Gap::None) => (self.run_of_groups(Some(Kind::Prime), Gap::None), false),
             (Kind::Digits, gap @ (Gap::Thin | Gap::Blank)) => {
                 (self.run_of_groups(None, gap), false)
             }
-            (Kind::Dot, Gap::None) => match self.run_of_groups(Some(Kind::Dot), Gap::None) {
-                2 => (0, false),
-                tokens => (tokens, false),
-            },
+            (Kind::Dot, Gap::None) => (self.run_of_groups(Some(Kind::Dot), Gap::None), false),
             _ => return,
         };
+        let start = self.index();
+        let tokens = run.tokens(start);
+        // One group after a point is a decimal.
+        if tokens == 0 || (run.separator == Some(Kind::Dot) && tokens == 2) {
+            return;
+        }
         // No list has `000` in it, and hardly one ends in `234.50`.
-        let zero = (0..tokens).any(|ahead| self.text_of(self.look(ahead)).starts_with('0'));
+        let zero = run.zero.is_some_and(|group| group >= start);
         let ambiguous = ambiguous && !zero && self.look(tokens).kind != Kind::Dot;
         // At the top `1,234` is first of all a number; inside brackets it is first of all a list.
-        if tokens == 0 || (ambiguous && self.second(Policy::THOUSANDS) != self.bracketed) {
+        if ambiguous && self.second(Policy::THOUSANDS) != self.bracketed {
             return;
         }
         for _ in 0..tokens {
@@ -150,13 +185,30 @@ impl Parser<'_> {
         }
     }
 
-    /// How many tokens the following groups take: all of three digits, or Indian groups of two before a last three.
-    fn run_of_groups(&self, separator: Option<Kind>, gap: Gap) -> usize {
+    /// The groups of digits that follow, looked at once for all numbers of a long list.
+    fn run_of_groups(&mut self, separator: Option<Kind>, gap: Gap) -> Run {
+        let start = self.index();
+        if let Some(run) = self.run
+            && run.separator == separator
+            && run.gap == gap
+            && (run.from..run.end).contains(&start)
+        {
+            return run;
+        }
         let step = if separator.is_some() { 2 } else { 1 };
-        let (mut count, mut three, mut two, mut last) = (0, true, true, 0);
+        let mut run = Run {
+            separator,
+            gap,
+            from: start,
+            end: start,
+            not_three: None,
+            not_two: None,
+            zero: None,
+        };
         loop {
-            let mark = self.look(count * step);
-            let group = self.look(count * step + step - 1);
+            let mark = self.at(run.end);
+            let at = run.end + step - 1;
+            let group = self.at(at);
             let fits = match separator {
                 Some(kind) => mark.kind == kind && mark.gap == Gap::None && group.gap == Gap::None,
                 None => group.gap == gap,
@@ -164,14 +216,22 @@ impl Parser<'_> {
             if !fits || group.kind != Kind::Digits {
                 break;
             }
-            two &= last == 0 || last == 2;
-            last = (group.end - group.start) as usize;
-            three &= last == 3;
-            count += 1;
+            let before = run.end.checked_sub(1).filter(|_| run.end > start);
+            if let Some(before) = before
+                && self.at(before).end - self.at(before).start != 2
+            {
+                run.not_two = Some(before);
+            }
+            if group.end - group.start != 3 {
+                run.not_three = Some(at);
+            }
+            if self.text_of(group).starts_with('0') {
+                run.zero = Some(at);
+            }
+            run.end += step;
         }
-        let western = three && count > 0;
-        let indian = separator == Some(Kind::Comma) && two && last == 3 && count > 1;
-        if western || indian { count * step } else { 0 }
+        self.run = Some(run);
+        run
     }
 
     /// Consumes `.25`, or `{,}25` as Europe writes it. Whether there was a decimal point.
