@@ -90,7 +90,7 @@ def pack_row(count: int) -> list[str]:
 
 def balance_row(count: int, parts: int) -> list[str]:
     lengths = np.clip(np.random.default_rng(2).lognormal(6.5, 1.0, count), 16, 4096).astype(np.int64)
-    ours, split = best_of(3, lambda: assay.balance(lengths, parts, method="kk"))
+    ours, split = best_of(3, lambda: assay.balance(lengths, parts, method="karmarkar_karp"))
     loop, heaviest = best_of(1, lambda: loop_karmarkar_karp(lengths, parts))
     assert max(int(lengths[indices].sum()) for indices in split) <= heaviest * 1.001
     return [
