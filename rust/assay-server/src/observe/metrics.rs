@@ -166,7 +166,7 @@ impl Metrics {
         );
         assay.register(
             "fuel",
-            "Fuel of comparisons that needed any; 2,000,000 is all",
+            "Fuel of comparisons that needed any; 1,300,000 is all",
             self.fuel.clone(),
         );
         assay.register_with_unit(
