@@ -49,7 +49,12 @@ def plan(  # noqa: PLR0913 - one parameter an option
         typer.Option(min=1, help="Mean tokens of a completion; 0.4 of the longest by default.", show_default=False),
     ] = None,
     spread: Annotated[float, typer.Option(min=0, help="Standard deviation of that over its mean.")] = 0.7,
-    schedule: Annotated[Schedule, typer.Option(help="All devices in turn, or split.")] = Schedule.SYNC,
+    schedule: Annotated[
+        Schedule | None,
+        typer.Option(
+            help="All devices in turn, or split; by default as each stage's `pipeline` says.", show_default=False
+        ),
+    ] = None,
     generate_share: Annotated[float, typer.Option(help="With async: the part of the devices that generates.")] = 0.5,
     tensor_parallel: Annotated[
         int | None, typer.Option(min=1, help="Devices of one engine; the fastest by default.", show_default=False)
@@ -66,8 +71,13 @@ def plan(  # noqa: PLR0913 - one parameter an option
         bool, typer.Option("--simulate", help="Also simulate the RL stages, event by event, sync and async.")
     ] = False,
     staleness: Annotated[
-        int, typer.Option(min=0, help="Of the simulation: the most versions a sample may be old.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Of the simulation: the most versions a sample may be old; by default the stage's `max_staleness`, or 1.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
     check: Annotated[bool, typer.Option("--check", help="Hold the formulas against published runs.")] = False,
     output: Annotated[
@@ -82,9 +92,11 @@ def plan(  # noqa: PLR0913 - one parameter an option
     folder, the plan stands beside what was measured, and `assay report` shows both. Exits with 1 if something does not
     fit.
     """
-    from assay.commands.planning import Request, print_checks, run
+    from assay.commands.planning import Request, run
 
     if check:
+        from assay.commands.planning_tables import print_checks
+
         print_checks(as_json=as_json)
         return
     request = Request(
@@ -96,7 +108,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
         prompt_length=prompt_length,
         response_length=response_length,
         spread=spread,
-        schedule=schedule.value,
+        schedule=None if schedule is None else schedule.value,
         generate_share=generate_share,
         tensor_parallel=tensor_parallel,
         offload=offload,

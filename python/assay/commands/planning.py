@@ -1,4 +1,4 @@
-"""From a recipe to its plan, and the tables that show it."""
+"""From a recipe to its plan."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from assay.commands.output import emit_json, figure, plain, print_table, say
+from assay.commands.output import emit_json, plain, say
 from assay.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assay.plan import Assumptions, Hardware, Layout, ModelShape, Simulated, StagePlan, Workload
-    from assay.recipe.schema import ModelConfig, Recipe
+    from assay.recipe.schema import ModelConfig, PipelineConfig, Recipe
 
 PROMPT_TOKENS = 200.0
 MEAN_SHARE = 0.4
@@ -34,14 +34,14 @@ class Request:
     prompt_length: float | None
     response_length: float | None
     spread: float
-    schedule: Literal["sync", "async"]
+    schedule: Literal["sync", "async"] | None
     generate_share: float
     tensor_parallel: int | None
     offload: bool
     price: float | None
     assume: list[str]
     simulate: bool
-    staleness: int
+    staleness: int | None
     seed: int
     output: Path | None
     as_json: bool
@@ -55,7 +55,7 @@ class Planned:
     shape: ModelShape
     hardware: Hardware
     assumptions: Assumptions
-    layout: Layout
+    layouts: list[Layout]
     stages: list[StagePlan]
     simulated: dict[str, dict[str, Simulated]]
     measured: dict[str, dict[str, Any]]
@@ -64,6 +64,14 @@ class Planned:
     def fits(self) -> bool:
         """Whether every stage can run as planned."""
         return not any(stage.problems for stage in self.stages)
+
+    @property
+    def schedule(self) -> str:
+        """How the devices are shared: in all RL stages, or that it differs."""
+        found = {
+            layout.schedule for layout, stage in zip(self.layouts, self.stages, strict=True) if stage.work.kind == "rl"
+        }
+        return " or ".join(sorted(found, reverse=True)) or "sync"
 
 
 def run(request: Request) -> bool:
@@ -80,7 +88,9 @@ def run(request: Request) -> bool:
     if request.as_json:
         emit_json(value)
     else:
-        _print(planned)
+        from assay.commands.planning_tables import print_plan
+
+        print_plan(planned)
         if target is not None:
             say(f"plan: {target}")
     return planned.fits
@@ -92,7 +102,7 @@ def make(request: Request) -> Planned:
     Raises:
         InvalidInputError: no recipe, hardware or model to plan for; the message says which option gives it.
     """
-    from assay.plan import Layout, parse_hardware, plan_stage
+    from assay.plan import parse_hardware, plan_stage
     from assay.plan.rehearse import rehearse
     from assay.recipe import load_recipe
 
@@ -107,27 +117,22 @@ def make(request: Request) -> Planned:
     if request.price is not None:
         hardware = replace(hardware, price=request.price)
     assumptions = _assumptions(recipe, request.assume)
-    layout = Layout(
-        schedule=request.schedule,
-        generate_share=request.generate_share,
-        engine_devices=request.tensor_parallel,
-        offload=request.offload,
-    )
-    workloads = _workloads(recipe, request)
-    stages = [plan_stage(shape, hardware, assumptions, work, layout) for work, shape in workloads]
+    jobs = _jobs(recipe, request)
+    stages = [plan_stage(job.shape, hardware, assumptions, job.work, job.layout) for job in jobs]
     simulated: dict[str, dict[str, Simulated]] = {}
     if request.simulate:
         simulated = {
-            work.name: {
+            job.work.name: {
                 str(name): outcome
                 for name, outcome in rehearse(
-                    shape, hardware, assumptions, work, layout, staleness=request.staleness, seed=request.seed
+                    job.shape, hardware, assumptions, job.work, job.layout, staleness=job.staleness, seed=request.seed
                 ).items()
             }
-            for work, shape in workloads
-            if work.kind == "rl"
+            for job in jobs
+            if job.work.kind == "rl"
         }
-    return Planned(recipe, workloads[0][1], hardware, assumptions, layout, stages, simulated, measured)
+    layouts = [job.layout for job in jobs]
+    return Planned(recipe, jobs[0].shape, hardware, assumptions, layouts, stages, simulated, measured)
 
 
 def to_json(planned: Planned) -> dict[str, Any]:
@@ -146,33 +151,18 @@ def to_json(planned: Planned) -> dict[str, Any]:
             "source": planned.hardware.source,
         },
         "assumptions": asdict(planned.assumptions),
-        "layout": asdict(planned.layout),
         "fits": planned.fits,
-        "stages": [_stage_json(stage) for stage in planned.stages],
-        "total": _total(planned.stages),
+        "stages": [
+            {**_stage_json(stage), "layout": asdict(layout)}
+            for stage, layout in zip(planned.stages, planned.layouts, strict=True)
+        ],
+        "total": total(planned.stages),
         "simulated": {
             name: {schedule: _simulated_json(outcome) for schedule, outcome in by.items()}
             for name, by in planned.simulated.items()
         },
         "measured": planned.measured,
     }
-
-
-def print_checks(*, as_json: bool) -> None:
-    """The formulas beside published runs."""
-    from assay.plan import run_checks
-
-    checks = run_checks()
-    if as_json:
-        emit_json([{**asdict(check), "error": check.error} for check in checks])
-        return
-    print_table(
-        ["run", "quantity", "predicted", "published", "error"],
-        [[c.name, c.what, figure(c.predicted), figure(c.published), f"{c.error:+.0%}"] for c in checks],
-    )
-    for check in checks:
-        if check.assumed:
-            say(f"{check.name}, {check.what}: assumed {check.assumed}")
 
 
 def _stage_json(stage: StagePlan) -> dict[str, Any]:
@@ -200,7 +190,8 @@ def _simulated_json(outcome: Simulated) -> dict[str, Any]:
     return {**asdict(outcome), "staleness_mean": outcome.staleness_mean}
 
 
-def _total(stages: Sequence[StagePlan]) -> dict[str, float | None]:
+def total(stages: Sequence[StagePlan]) -> dict[str, float | None]:
+    """Sums over the stages; no dollars where one stage has none."""
     dollars = [stage.dollars for stage in stages]
     return {
         "seconds": sum(stage.seconds for stage in stages),
@@ -259,14 +250,24 @@ def _assumptions(recipe: Recipe, changes: Sequence[str]) -> Assumptions:
     return assumed
 
 
-def _workloads(recipe: Recipe, request: Request) -> list[tuple[Workload, ModelShape]]:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A stage that computes: its work, the model that does it, and how it shares the devices."""
+
+    work: Workload
+    shape: ModelShape
+    layout: Layout
+    staleness: int
+
+
+def _jobs(recipe: Recipe, request: Request) -> list[_Job]:
     """Every stage that computes, with the model that does: the recipe's, a teacher of its own, or a student from there on."""
     from assay.plan import find_shape
 
     stages: list[Any] = list(recipe.stage)
     samplings = [stage.sampling for stage in stages if hasattr(stage, "sampling")]
     longest = max((int(sampling.max_new_tokens) for sampling in samplings), default=FALLBACK_TOKENS)
-    found: list[tuple[Workload, ModelShape]] = []
+    found: list[_Job] = []
     shape = find_shape(request.model) if request.model is not None else _shape(recipe.model)
     for stage in stages:
         if (student := getattr(stage, "student", None)) is not None:
@@ -274,10 +275,26 @@ def _workloads(recipe: Recipe, request: Request) -> list[tuple[Workload, ModelSh
         teacher = getattr(stage, "model", None)
         work = _workload(recipe, stage, request, longest)
         if work is not None:
-            found.append((work, shape if teacher is None else _shape(teacher)))
+            layout, staleness = _layout(getattr(stage, "pipeline", None), request)
+            found.append(_Job(work, shape if teacher is None else _shape(teacher), layout, staleness))
     if not found:
         raise InvalidInputError(f"recipe {recipe.name!r}: no stage computes anything; there is nothing to plan")
     return found
+
+
+def _layout(pipeline: PipelineConfig | None, request: Request) -> tuple[Layout, int]:
+    """How a stage shares the devices, and its bound on versions: as asked for, else as its `pipeline` says."""
+    from assay.plan import Layout
+
+    overlaps = pipeline is not None and pipeline.kind != "synchronous"
+    bound = pipeline.max_staleness if pipeline is not None and pipeline.kind == "asynchronous" else 1
+    layout = Layout(
+        schedule=request.schedule or ("async" if overlaps else "sync"),
+        generate_share=request.generate_share,
+        engine_devices=request.tensor_parallel,
+        offload=request.offload,
+    )
+    return layout, bound if request.staleness is None else request.staleness
 
 
 def _workload(recipe: Recipe, stage: Any, request: Request, longest: int) -> Workload | None:
@@ -339,131 +356,3 @@ def _measured(folder: Path) -> dict[str, dict[str, Any]]:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(f"{folder / 'summary.json'}: cannot be read ({error})") from None
-
-
-def _print(planned: Planned) -> None:
-    hardware, shape = planned.hardware, planned.shape
-    say(
-        f"{shape.name}: {_count(shape.params)} parameters, {_count(shape.active_params)} active; "
-        f"{hardware.count} x {hardware.title}, {planned.layout.schedule}"
-    )
-    say("")
-    rows = [_row(stage) for stage in planned.stages]
-    total = _total(planned.stages)
-    rows.append(
-        [
-            "all",
-            "",
-            _time(total["seconds"]),
-            *_costs(total["gpu_hours"], total["tokens"], total["dollars"], total["energy_kwh"]),
-            "",
-        ]
-    )
-    header = ["stage", "step", "all steps", "device hours", "tokens", "dollars", "kWh", "bottleneck"]
-    print_table(header, rows)
-    for stage in planned.stages:
-        _print_stage(stage)
-    for name, outcomes in planned.simulated.items():
-        _print_simulated(name, outcomes)
-    if planned.measured:
-        _print_measured(planned)
-    say("")
-    say("assumed: " + ", ".join(f"{name}={value}" for name, value in asdict(planned.assumptions).items()))
-    say(
-        f"assumed where the recipe does not say: {FALLBACK_PROBLEMS} problems; lengths as --help of --response-length says"
-    )
-    if hardware.price is None:
-        say("no price is known for this hardware: give one with --price")
-
-
-def _row(stage: StagePlan) -> list[str]:
-    costs = _costs(stage.gpu_hours, stage.tokens, stage.dollars, stage.energy_kwh)
-    return [stage.work.name, _time(stage.step_seconds), _time(stage.seconds), *costs, stage.bottleneck]
-
-
-def _costs(hours: float | None, tokens: float | None, dollars: float | None, energy: float | None) -> list[str]:
-    return ["-" if value is None else figure(value) for value in (hours, tokens, dollars, energy)]
-
-
-def _print_stage(stage: StagePlan) -> None:
-    say("")
-    parts = ", ".join(f"{name} {_time(seconds)}" for name, seconds in stage.phases.items() if seconds > 0)
-    steps = "1 step" if stage.work.steps == 1 else f"{stage.work.steps} steps"
-    say(f"{stage.work.name}: {steps} of {stage.work.sequences} sequences{'; a step: ' if parts else ''}{parts}")
-    if stage.training is not None:
-        memory = stage.training
-        shown = ", ".join(f"{name} {value / 1e9:.3g}" for name, value in asdict(memory).items() if value)
-        say(f"  training memory of a device: {memory.total / 1e9:.3g} GB ({shown})")
-    if stage.engine is not None:
-        engine = stage.engine
-        say(
-            f"  generation: {engine.count} engines of {engine.devices}; a device holds {engine.weights / 1e9:.3g} GB of weights, "
-            f"{engine.cache / 1e9:.3g} GB of cache; {engine.slots} sequences an engine"
-        )
-    for problem in stage.problems:
-        say(f"  does not fit: {problem}")
-
-
-def _print_simulated(name: str, outcomes: dict[str, Simulated]) -> None:
-    say("")
-    say(f"{name}, simulated:")
-    rows = [
-        [
-            schedule,
-            _time(outcome.step_seconds),
-            f"{outcome.trainer_idle:.0%}",
-            f"{outcome.slots_idle:.0%}",
-            f"{outcome.staleness_mean:.2f}",
-            str(max(outcome.staleness, default=0)),
-            f"{outcome.longest_wait_share:.0%}",
-            _time(outcome.reward_wait_max),
-        ]
-        for schedule, outcome in outcomes.items()
-    ]
-    print_table(
-        ["schedule", "step", "trainer idle", "slots idle", "mean staleness", "most", "last tenth", "longest reward"],
-        rows,
-    )
-
-
-def _print_measured(planned: Planned) -> None:
-    rows: list[list[str]] = []
-    for stage in planned.stages:
-        own = planned.measured.get(stage.work.name)
-        if own is None:
-            continue
-        steps = max(int(own.get("steps") or 1), 1)
-        planned_seconds = stage.step_seconds * steps
-        for key, title in (("seconds", "wall"), ("cpu_seconds", "CPU")):
-            value = float(own.get(key) or 0.0)
-            if value:
-                rows.append(
-                    [
-                        stage.work.name,
-                        title,
-                        _time(planned_seconds),
-                        _time(value),
-                        f"{planned_seconds / value - 1:+.0%}",
-                    ]
-                )
-    say("")
-    print_table(["stage", "time", "planned", "measured", "error"], rows)
-
-
-def _count(number: float) -> str:
-    for size, letter in ((1e9, "B"), (1e6, "M")):
-        if number >= size:
-            return f"{number / size:.4g} {letter}"
-    return f"{number:,.0f}"
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    if seconds < 600:
-        return f"{seconds:.3g} s"
-    if seconds < 36_000:
-        return f"{seconds / 60:.3g} min"
-    return f"{seconds / 3600:.4g} h"

@@ -45,6 +45,26 @@ def test_a_simulation_is_the_same_every_time(assay: Assay) -> None:
     assert "grpo, simulated:" in assay(*arguments[:-1]).out
 
 
+def test_the_schedule_is_the_recipes_unless_another_is_asked_for(assay: Assay) -> None:
+    overlapped = ["--set", 'stage.grpo.pipeline={ kind = "asynchronous", ahead = 2, max_staleness = 3 }']
+    arguments = ["plan", *BIG, "--hardware", "h800:512"]
+    (found,) = [stage for stage in assay(*arguments, *overlapped, "--json").json["stages"] if stage["kind"] == "rl"]
+    assert found["layout"]["schedule"] == "async"
+    assert found["step_seconds"] < sum(found["phases"].values())
+    assert "512 x NVIDIA H800 SXM, async" in assay(*arguments, *overlapped).out
+    assert "512 x NVIDIA H800 SXM, sync" in assay(*arguments, *overlapped, "--schedule", "sync").out
+    older, newer = (
+        max(
+            assay(*arguments, *overlapped, "--simulate", "--json", *bound).json["simulated"]["grpo"]["async"][
+                "staleness"
+            ]
+        )
+        for bound in ((), ("--staleness", "0"))
+    )
+    assert int(newer) == 0
+    assert int(older) <= 3
+
+
 def test_a_run_stands_beside_its_plan(assay: Assay, tmp_path: Path) -> None:
     from assay.recipe import load_recipe
     from assay.recipe.toml import dump_recipe
