@@ -7,17 +7,16 @@ to do is then what reinforcement learning can find out.
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
-from assay.data.split import Splits
+from assay.data.sums import draw_sums
 from assay.data.task import Task
-from assay.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
 
     from assay.data.config import AdditionConfig
+    from assay.data.split import Splits
 
 
 def column_addition(a: int, b: int) -> str:
@@ -44,36 +43,7 @@ def load_addition(config: AdditionConfig) -> Splits:
     Raises:
         InvalidInputError: There are not twice as many sums of so many digits as problems are held out.
     """
-    distinct = (9 * 10 ** (config.digits - 1)) ** 2
-    if 2 * config.held_out > distinct:
-        raise InvalidInputError(
-            f"data.held_out: {config.held_out} of the {distinct} sums of {config.digits} digits cannot be held out; "
-            "lower it, or raise data.digits"
-        )
-    rng = random.Random(f"addition:{config.seed}:{config.digits}")  # noqa: S311 - repeatable by intention
-    low, high = 10 ** (config.digits - 1), 10**config.digits - 1
-
-    def pairs() -> Iterator[tuple[int, int]]:
-        while True:
-            yield rng.randint(low, high), rng.randint(low, high)
-
-    reserved: dict[tuple[int, int], None] = {}
-    for pair in pairs():
-        if len(reserved) == config.held_out:
-            break
-        reserved[pair] = None
-    held_out = [_task(config, f"held_out:{i}", pair, rng) for i, pair in enumerate(reserved)]
-    train: list[Task] = []
-    removed = 0
-    size = config.size if config.limit is None else min(config.size, config.limit)
-    for pair in pairs():
-        if len(train) == size:
-            break
-        if pair in reserved:
-            removed += 1
-        else:
-            train.append(_task(config, f"train:{len(train)}", pair, rng))
-    return Splits(train, held_out, removed)
+    return draw_sums(config, "addition", _task)
 
 
 def _task(config: AdditionConfig, name: str, pair: tuple[int, int], rng: random.Random) -> Task:

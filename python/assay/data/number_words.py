@@ -8,17 +8,16 @@ Rewarding accuracy alone then drives English out; the language reward brings it 
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
-from assay.data.split import Splits
+from assay.data.sums import draw_sums
 from assay.data.task import Task
-from assay.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
 
     from assay.data.config import NumberWordsConfig
+    from assay.data.split import Splits
 
 ENGLISH = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -76,35 +75,7 @@ def load_number_words(config: NumberWordsConfig) -> Splits:
     Raises:
         InvalidInputError: There are not twice as many sums of so many digits as problems are held out.
     """
-    low, high = 10 ** (config.digits - 1), 10**config.digits - 1
-    distinct = (high - low + 1) ** 2
-    if 2 * config.held_out > distinct:
-        raise InvalidInputError(
-            f"data.held_out: {config.held_out} of the {distinct} sums of {config.digits} digits cannot be held out; "
-            "lower it, or raise data.digits"
-        )
-    rng = random.Random(f"number words:{config.seed}:{config.digits}")  # noqa: S311 - repeatable by intention
-
-    def pairs() -> Iterator[tuple[int, int]]:
-        while True:
-            yield rng.randint(low, high), rng.randint(low, high)
-
-    reserved: dict[tuple[int, int], None] = {}
-    for pair in pairs():
-        if len(reserved) == config.held_out:
-            break
-        reserved[pair] = None
-    held_out = [_task(config, f"held_out:{i}", pair, rng) for i, pair in enumerate(reserved)]
-    train: list[Task] = []
-    removed = 0
-    for pair in pairs():
-        if len(train) == config.size:
-            break
-        if pair in reserved:
-            removed += 1
-        else:
-            train.append(_task(config, f"train:{len(train)}", pair, rng))
-    return Splits(train[: config.limit], held_out, removed)
+    return draw_sums(config, "number words", _task)
 
 
 def _task(config: NumberWordsConfig, name: str, pair: tuple[int, int], rng: random.Random) -> Task:
