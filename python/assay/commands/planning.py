@@ -235,6 +235,7 @@ def _assumptions(recipe: Recipe, changes: Sequence[str]) -> Assumptions:
         state_bytes=18.0 if narrow else 16.0,
         weight_bytes=2.0 if narrow else 4.0,
         checkpointing=recipe.model.gradient_checkpointing,
+        offload_activations=recipe.model.offload_activations,
     )
     known = {entry.name: type(getattr(assumed, entry.name)) for entry in fields(assumed)}
     for change in changes:

@@ -46,10 +46,9 @@ def print_plan(planned: Planned) -> None:
             "",
             _time(sums["seconds"]),
             *_costs(sums["gpu_hours"], sums["tokens"], sums["dollars"], sums["energy_kwh"]),
-            "",
         ]
     )
-    header = ["stage", "step", "all steps", "device hours", "tokens", "dollars", "kWh", "bottleneck"]
+    header = ["stage", "step", "all steps", "device hours", "tokens", "dollars", "kWh"]
     print_table(header, rows)
     for stage in planned.stages:
         _print_stage(stage)
@@ -68,11 +67,11 @@ def print_plan(planned: Planned) -> None:
 
 def _row(stage: StagePlan) -> list[str]:
     costs = _costs(stage.gpu_hours, stage.tokens, stage.dollars, stage.energy_kwh)
-    return [stage.work.name, _time(stage.step_seconds), _time(stage.seconds), *costs, stage.bottleneck]
+    return [stage.work.name, _time(stage.step_seconds), _time(stage.seconds), *costs]
 
 
 def _costs(hours: float | None, tokens: float | None, dollars: float | None, energy: float | None) -> list[str]:
-    return ["-" if value is None else figure(value) for value in (hours, tokens, dollars, energy)]
+    return ["-" if value is None else _count(value) for value in (hours, tokens, dollars, energy)]
 
 
 def _print_stage(stage: StagePlan) -> None:
@@ -80,6 +79,7 @@ def _print_stage(stage: StagePlan) -> None:
     parts = ", ".join(f"{name} {_time(seconds)}" for name, seconds in stage.phases.items() if seconds > 0)
     steps = "1 step" if stage.work.steps == 1 else f"{stage.work.steps} steps"
     say(f"{stage.work.name}: {steps} of {stage.work.sequences} sequences{'; a step: ' if parts else ''}{parts}")
+    say(f"  bottleneck: {stage.bottleneck}")
     if stage.training is not None:
         memory = stage.training
         shown = ", ".join(f"{name} {value / 1e9:.3g}" for name, value in asdict(memory).items() if value)
@@ -103,17 +103,17 @@ def _print_simulated(name: str, outcomes: dict[str, Simulated]) -> None:
             _time(outcome.step_seconds),
             f"{outcome.trainer_idle:.0%}",
             f"{outcome.slots_idle:.0%}",
-            f"{outcome.staleness_mean:.2f}",
-            str(max(outcome.staleness, default=0)),
+            f"{outcome.staleness_mean:.2f} ({max(outcome.staleness, default=0)})",
             f"{outcome.longest_wait_share:.0%}",
             _time(outcome.reward_wait_max),
         ]
         for schedule, outcome in outcomes.items()
     ]
     print_table(
-        ["schedule", "step", "trainer idle", "slots idle", "mean staleness", "most", "last tenth", "longest reward"],
+        ["schedule", "step", "trainer idle", "slots idle", "staleness", "tail", "reward"],
         rows,
     )
+    say("  staleness: mean (most); tail: share of a batch's time for its last tenth; reward: the longest wait for one")
 
 
 def _print_measured(planned: Planned) -> None:
@@ -141,10 +141,10 @@ def _print_measured(planned: Planned) -> None:
 
 
 def _count(number: float) -> str:
-    for size, letter in ((1e9, "B"), (1e6, "M")):
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
         if number >= size:
             return f"{number / size:.4g} {letter}"
-    return f"{number:,.0f}"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _time(seconds: float | None) -> str:

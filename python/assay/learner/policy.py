@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import save_on_cpu
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from assay._transformers import PACKED_ATTENTION
@@ -26,6 +27,7 @@ from assay.learner.state import load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from assay.learner.batch import Block, Layout, TrainSequence
@@ -53,6 +55,8 @@ class PolicyOptions(NamedTuple):
     Attributes:
         compute_dtype: What the forward and backward run in; the weights that are trained are float32 in both.
         gradient_checkpointing: Recompute activations in the backward: less memory, about a third more work.
+        offload_activations: With checkpointing: what it keeps, the input of every layer, waits in host memory (pinned if
+            the model is on a GPU) for the backward. The numbers are the same.
         layout: ``shared`` computes the prompt of a group once, ``packed`` puts sequences end to end without padding,
             ``padded`` works for every causal model. ``auto`` is the first of ``shared`` (``packed`` for a mixture of
             experts, whose router must see no padding) that is exact for the model.
@@ -62,6 +66,7 @@ class PolicyOptions(NamedTuple):
 
     compute_dtype: ComputeDtype = "float32"
     gradient_checkpointing: bool = False
+    offload_activations: bool = False
     layout: Layout | Literal["auto"] = "auto"
     lora: LoraOptions | None = None
     compiled: bool = False
@@ -169,10 +174,31 @@ class Policy:
         Raises:
             InvalidInputError: A router loss of a model without router outputs, or in a layout with padding.
         """
-        targets = target_tokens(sequences, blocks, self.device)
         if router and not (self.layout == "packed" and has_router(self.model)):
             msg = "the router loss needs a mixture-of-experts model that gives its router logits, and layout 'packed'"
             raise InvalidInputError(msg)
+        targets = target_tokens(sequences, blocks, self.device)
+        with self._offloading():
+            hidden, router_loss = self._hidden(sequences, blocks, router=router)
+        if self._head is not None:
+            logprobs, entropies = token_logprobs(hidden, self._head.weight, targets, temperature=temperature)
+        else:
+            # Models that do more to their logits than one product: all logits of a micro-batch are held.
+            table = torch.log_softmax(hidden.float() / temperature, dim=-1)
+            entropies = -(table.exp() * table.clamp(min=torch.finfo(torch.float32).min)).sum(dim=-1)
+            logprobs = table.gather(-1, targets[:, None]).squeeze(-1)
+        return TokenOutputs(logprobs, entropies, router_loss)
+
+    def _offloading(self) -> AbstractContextManager[object]:
+        """Under it, what is saved for the backward outside checkpointed layers, which are their inputs, waits on the host."""
+        if not self.options.offload_activations:
+            return nullcontext()
+        return save_on_cpu(pin_memory=self.device.type == "cuda")
+
+    def _hidden(
+        self, sequences: Sequence[TrainSequence], blocks: Sequence[Block], *, router: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """States (or, of a model whose head is not plain, logits) that predict each completion token, and the router loss."""
         body = self._body if self._head is not None else _Logits(self.model)
         router_loss = None
         if self.layout == "packed":
@@ -185,14 +211,7 @@ class Policy:
             shared = self.layout == "shared" and self._head is not None and any(len(block.rows) > 1 for block in blocks)
             forward = hidden_with_shared_prompts if shared else hidden_of_full_sequences
             hidden = forward(body, sequences, blocks, self.device)
-        if self._head is not None:
-            logprobs, entropies = token_logprobs(hidden, self._head.weight, targets, temperature=temperature)
-        else:
-            # Models that do more to their logits than one product: all logits of a micro-batch are held.
-            table = torch.log_softmax(hidden.float() / temperature, dim=-1)
-            entropies = -(table.exp() * table.clamp(min=torch.finfo(torch.float32).min)).sum(dim=-1)
-            logprobs = table.gather(-1, targets[:, None]).squeeze(-1)
-        return TokenOutputs(logprobs, entropies, router_loss)
+        return hidden, router_loss
 
     def publish(self) -> None:
         """Rounds the master weights into the model; nothing to do when they are the model's own."""

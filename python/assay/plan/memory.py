@@ -61,6 +61,7 @@ def training_memory(
 
     States `b P / n` (ZeRO-3, arXiv:1910.02054); activations `34 t h` a layer (arXiv:2205.05198, section 4.1, without the
     attention matrices, which a fused kernel never stores), or with recomputation `2 t h` a layer and one layer in full;
+    offloaded, 2 t h of two layers, the one at work and the one on its way, and one layer in full;
     logits `6 c V` for a chunk of c tokens; one gathered layer `2 P_layer`.
 
     Args:
@@ -72,7 +73,8 @@ def training_memory(
     tokens = assumptions.micro_tokens
     per_layer = 34.0 * tokens * shape.hidden
     if assumptions.checkpointing:
-        activations = 2.0 * tokens * shape.hidden * shape.layers + per_layer
+        kept = 2 if assumptions.offload_activations else shape.layers
+        activations = 2.0 * tokens * shape.hidden * kept + per_layer
     else:
         activations = per_layer * shape.layers
     layer = (shape.params - 2 * shape.embedding_params) / shape.layers

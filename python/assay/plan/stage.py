@@ -189,6 +189,10 @@ def _phases(
         forward = shape.forward_flops(work.look_back()) * work.tokens()
         phases["logprobs"] = passes * forward / (training.flops * assumptions.forward_mfu)
     phases["train"] = work.epochs * train_seconds(shape, training, assumptions.mfu, work.tokens(), work.look_back())
+    if assumptions.offload_activations:
+        # To the host in the forward and back in the backward, two bytes each; not hidden behind the arithmetic.
+        moved = 2 * 2.0 * shape.hidden * shape.layers * work.tokens() * work.epochs
+        phases["train"] += moved / (training.count * assumptions.host_gbs * 1e9)
     if engine is not None:
         moved = assumptions.weight_bytes * shape.params / engine.devices
         # Every device of an engine takes its shard over its own port; a single device has nothing to send.
@@ -245,6 +249,8 @@ def _advice(memory: TrainingMemory, assumptions: Assumptions) -> str:
         return "more devices, or --offload"
     if not assumptions.checkpointing:
         return "--assume checkpointing=true (gradient_checkpointing in the recipe), or a smaller token_budget"
+    if not assumptions.offload_activations:
+        return "--assume offload_activations=true (the same key in the recipe's [model]), or a smaller token_budget"
     return "a smaller token_budget"
 
 

@@ -117,6 +117,8 @@ class Assumptions:
         memory_use: share of a device's memory that may be planned for.
         micro_tokens: tokens of a micro-batch on one device.
         checkpointing: whether activations are recomputed in the backward.
+        offload_activations: whether what recomputation starts from, the input of every layer, waits in host memory.
+        host_gbs: GB/s between a device and its host, each way.
         reward_s: seconds from a finished completion to its reward.
         sync_s: seconds of a weight update beside its bytes.
         load: share of the power limit that is drawn.
@@ -133,6 +135,8 @@ class Assumptions:
     memory_use: float = 0.9
     micro_tokens: int = 8192
     checkpointing: bool = True
+    offload_activations: bool = False
+    host_gbs: float = 25.0
     reward_s: float = 0.01
     sync_s: float = 1.0
     load: float = 0.75
@@ -145,5 +149,7 @@ class Assumptions:
                 raise InvalidInputError(f"{name.replace('_', '-')} is {getattr(self, name):g}: give a share in (0, 1]")
         if self.pue < 1 or min(self.state_bytes, self.weight_bytes) <= 0 or self.micro_tokens < 1:
             raise InvalidInputError("pue is at least 1; bytes and tokens are positive")
+        if self.host_gbs <= 0:
+            raise InvalidInputError(f"host-gbs is {self.host_gbs:g}: give a positive rate")
         if min(self.reward_s, self.sync_s, self.hop_s) < 0:
             raise InvalidInputError("seconds are not negative")

@@ -35,6 +35,7 @@ def build_model(recipe: Recipe, model: ModelConfig) -> Policy:
     options = PolicyOptions(
         compute_dtype=model.compute_dtype,
         gradient_checkpointing=model.gradient_checkpointing,
+        offload_activations=model.offload_activations,
         layout=model.layout,
         lora=lora and LoraOptions(lora.rank, lora.alpha, tuple(lora.targets), seed=derive_seed(recipe.seed, "lora")),
         compiled=model.torch_compile,

@@ -118,8 +118,8 @@ def test_mistakes(assay: Assay, arguments: list[object], expected: str) -> None:
     [
         ("r1", "h800:512", True),
         ("r1-sft-rl-rl-sft", "h800:512", True),
-        ("r1-zero", "h200:512", True),
-        ("r1-zero", "h800:512", False),
+        ("r1-zero", "h800:512", True),
+        ("r1-zero", "h800:128", False),
         ("distill-qwen-32b", "h800:64", True),
     ],
 )

@@ -81,6 +81,37 @@ def test_other_models_match_a_plain_forward(make_sequences, name: str, checkpoin
     logprobs.sum().backward()
 
 
+@pytest.mark.parametrize("layout", ["padded", "packed"])
+def test_offloaded_activations_change_nothing_and_are_the_layers_inputs(
+    make_policy, make_sequences, monkeypatch: pytest.MonkeyPatch, layout: str
+):
+    packed: list[torch.Size] = []
+
+    class Recorded(torch.autograd.graph.saved_tensors_hooks):
+        def __init__(self, *, pin_memory: bool) -> None:
+            assert not pin_memory
+
+            def pack(tensor: torch.Tensor) -> torch.Tensor:
+                packed.append(tensor.shape)
+                # A copy, as the way to the host and back makes.
+                return tensor.clone()
+
+            super().__init__(pack, lambda kept: kept)
+
+    monkeypatch.setattr("assay.learner.policy.save_on_cpu", Recorded)
+    sequences = make_sequences([6, 3, 5, 4], group_size=2)
+    gradients = []
+    for offload in (False, True):
+        policy = make_policy(layout=layout, gradient_checkpointing=True, offload_activations=offload)
+        policy.logprobs(sequences, blocks_of(sequences))[0].sum().backward()
+        gradients.append({name: master.grad for name, master in policy.masters.items()})
+        layers, width = policy.model.config.num_hidden_layers, policy.model.config.hidden_size
+        inputs = [shape for shape in packed if len(shape) == 3 and shape[-1] == width]
+        assert (len(inputs) >= layers) is offload
+    for name, gradient in gradients[0].items():
+        assert torch.equal(gradient, gradients[1][name]), name
+
+
 def test_bfloat16_compute_keeps_float32_masters(make_model, make_sequences):
     sequences = make_sequences([5, 3], group_size=2)
     policy, exact = Policy(make_model(), None, PolicyOptions("bfloat16")), Policy(make_model(), None)

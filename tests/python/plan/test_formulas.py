@@ -99,6 +99,19 @@ def test_training_memory_by_hand_and_as_a_sum() -> None:
     assert made.total - without.total == pytest.approx(made.reference)
     kept = training_memory(shape, hardware, replace(assumed, checkpointing=False), reference=True)
     assert kept.activations == 34 * 4096 * 3584 * 28
+    offloaded = training_memory(shape, hardware, replace(assumed, offload_activations=True), reference=True)
+    assert offloaded.activations == 2 * 4096 * 3584 * 2 + 34 * 4096 * 3584
+
+
+def test_offloaded_activations_cost_their_way_to_the_host_and_back() -> None:
+    shape, hardware, assumed = find_shape("qwen2.5-math-7b"), parse_hardware("h100:8"), Assumptions(host_gbs=10.0)
+    lengths = Lengths(mean=1000.0, longest=4000, spread=0.7)
+    work = Workload(name="rl", kind="rl", steps=1, prompts=64, prompt_tokens=100.0, lengths=lengths, group=8)
+    kept, offloaded = (
+        plan_stage(shape, hardware, replace(assumed, offload_activations=offload), work).phases["train"]
+        for offload in (False, True)
+    )
+    assert offloaded - kept == pytest.approx(4 * 3584 * 28 * work.tokens() / (8 * 10e9))
 
 
 def test_a_decode_step_by_hand() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,12 +28,20 @@ class ModelBase(StrictModel):
     """What forward, backward and sampling run in; the weights that are trained are float32 in both."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward: less memory, about a third more work."""
+    offload_activations: bool = False
+    """Keep what checkpointing keeps, the input of every layer, in host memory until the backward; for long sequences."""
     layout: Literal["auto", "shared", "packed", "padded"] = "auto"
     """Of micro-batches: prompts of a group computed once, sequences end to end without padding, or padded."""
     torch_compile: bool = False
     """Run the model's body through ``torch.compile`` in training."""
     lora: LoraConfig | None = None
     """Train adapters instead of all weights."""
+
+    @model_validator(mode="after")
+    def _something_to_offload(self) -> Self:
+        if self.offload_activations and not self.gradient_checkpointing:
+            raise ValueError("offload_activations needs gradient_checkpointing = true")
+        return self
 
 
 class TinyModel(ModelBase):
