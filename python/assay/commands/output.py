@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -41,7 +42,7 @@ def say(text: str) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout: the first column left, the others right."""
+    """A table on stdout: the first column left, the others right; folded where a terminal is too narrow, whole in a file."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -53,7 +54,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         # As Text, so that brackets in a name are not taken for markup.
         table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = max(console.width, console.measure(table, options=console.options.update_width(10_000)).maximum)
+    console.print(table)
 
 
 def need(*modules: str, extra: str) -> None:

@@ -29,7 +29,7 @@ def test_r1_zero_learns_that_thinking_pays(tmp_path: Path):
     assert after["after"] == "grpo"
     assert before["thinks"] < 0.7
     assert after["thinks"] > 0.9
-    assert after["accuracy"] > before["accuracy"] + 0.06
+    assert after["accuracy"] > before["accuracy"] + 0.15
     assert after["tokens"] > before["tokens"] + 2
     assert after["format"] > 0.9
     metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -48,19 +48,18 @@ def check_r1(summary: dict[str, Any], run: Path) -> None:
     assert rows["base-model"]["thinks"] < 0.8
     assert cold["thinks"] > 0.95
     assert 0.4 < cold["language"] < 0.75
-    # Accuracy alone drives English out, and how far it gains by that differs between machines and seeds (0.03 and 0.14 were seen);
-    # the language reward brings English back, at some cost in accuracy.
-    assert ablation["accuracy"] > cold["accuracy"] - 0.03
-    assert ablation["language"] < cold["language"] - 0.15
+    # Accuracy alone gains by driving English out; the language reward brings English back, and that costs accuracy.
+    assert ablation["accuracy"] > cold["accuracy"] + 0.05
+    assert ablation["language"] < cold["language"] - 0.3
     assert reasoned["language"] > cold["language"] + 0.2
     assert reasoned["language"] > 0.9
-    assert reasoned["accuracy"] > cold["accuracy"] - 0.2
+    assert cold["accuracy"] - 0.05 < reasoned["accuracy"] < ablation["accuracy"]
     # Rejection sampling keeps only what is right and in one language, and a model trained on that is both.
     shards = sorted((run / "datasets" / "rejection").glob("data-*"))
     kept = [json.loads(line) for path in shards for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(kept) > 200
     assert all(row["provenance"]["components"]["accuracy"] == 1.0 for row in kept)
-    assert final["accuracy"] > reasoned["accuracy"] + 0.03
+    assert final["accuracy"] > reasoned["accuracy"] + 0.05
     assert final["language"] > 0.95
     assert scenario["accuracy"] > cold["accuracy"]
     assert scenario["language"] > 0.95
