@@ -13,6 +13,7 @@ from assay.recipe.order import derive_seed
 from assay.recipe.progress import StageProgress
 from assay.recipe.sampling import sampling_params
 from assay.recipe.scoring import accuracy_of, batch_metrics, sample_rows, score_groups, thinks
+from assay.recipe.start import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,7 @@ def run_eval(context: RunContext, stage: EvalStage) -> dict[str, float]:
         metrics = eval_metrics(batch, stage.samples)
         progress.say(_sentence(stage.name, metrics))
     row = {"stage": stage.name, "kind": "eval", "step": context.weight_version, "time_s": context.seconds[stage.name]}
-    earlier = [old for old in context.folder.read_metrics() if old["kind"] == "eval" and _alike(old, metrics)]
+    earlier = [old for old in _evaluations_of_ancestors(context, stage) if _alike(old, metrics)]
     context.folder.log({**row, **metrics})
     if earlier and (alarm := held_out_alarm(earlier[-1], {**metrics})) is not None:
         context.folder.log({**row, "kind": "alarm", **alarm})
@@ -97,6 +98,14 @@ def eval_metrics(batch: ScoredBatch, samples: int) -> dict[str, float]:
         metrics[f"eval/accuracy_{name}"] = float(some.mean()) if some.size else float("nan")
         metrics[f"eval/n_{name}"] = float(some.size)
     return metrics
+
+
+def _evaluations_of_ancestors(context: RunContext, stage: EvalStage) -> list[dict[str, Any]]:
+    """Earlier evaluations of weights that this stage's weights came from: a branch beside them says nothing of them."""
+    stages = context.recipe.stage
+    mine = lineage(stages, stage.name)
+    rows = [row for row in context.folder.read_metrics() if row["kind"] == "eval"]
+    return [row for row in rows if lineage(stages, row["stage"])[0] in mine]
 
 
 def _alike(row: Mapping[str, Any], metrics: Mapping[str, float]) -> bool:

@@ -36,6 +36,24 @@ def restore_weights(context: RunContext, done: Sequence[Stage]) -> None:
             return
 
 
+def lineage(stages: Sequence[Stage], name: str) -> list[str | None]:
+    """The stages whose training led to the weights that the stage ``name`` finds, newest first.
+
+    ``None`` at the end is the recipe's own model; a student that was never the recipe's model ends the list instead.
+    """
+    places = {stage.name: place for place, stage in enumerate(stages)}
+    found: list[str | None] = []
+    place = places[name]
+    while trained := next((stage for stage in reversed(stages[:place]) if trains_policy(stage)), None):
+        found.append(trained.name)
+        if isinstance(trained, DistillStage) and trained.student is not None:
+            return found
+        if trained.start == "base":
+            break
+        place = places[trained.name] if trained.start == "previous" else places[trained.start] + 1
+    return [*found, None]
+
+
 def start_weights(context: RunContext, stage: Training) -> None:
     """Puts the policy where a stage that begins wants it.
 

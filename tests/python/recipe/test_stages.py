@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,10 +17,10 @@ from assay.errors import InvalidInputError
 from assay.recipe import load_recipe, run_recipe
 from assay.recipe.rewards import StageScorer
 from assay.recipe.schema import ScorerConfig
+from assay.recipe.start import lineage
 from assay.rollout import Rollout
 
-if TYPE_CHECKING:
-    from pathlib import Path
+RECIPES = Path(__file__).parents[3] / "recipes"
 
 TWO_STARTS = """
 [[stage]]
@@ -55,6 +55,23 @@ def test_a_stage_starts_from_the_weights_it_names(small_recipe: Path, tmp_path: 
     assert not same(runs["base"], runs["previous"])
     moved = max(float(np.abs(runs["base"][name] - first[name]).max()) for name in first)
     assert moved < 0.05
+
+
+@pytest.mark.parametrize(
+    ("recipe", "scale", "stage", "came_from"),
+    [
+        ("r1", "tiny", "base-model", ["pretrain", None]),
+        ("r1", "full", "base-model", [None]),
+        ("r1", "tiny", "after-ablation", ["ablation", "cold-start", "pretrain", None]),
+        # The ablation is a branch beside it, and so is the checkpoint that rejection sampling used.
+        ("r1", "tiny", "after-reasoning-rl", ["reasoning-rl", "cold-start", "pretrain", None]),
+        ("r1", "full", "after-all-scenario-rl", ["all-scenario-rl", "sft", None]),
+        ("distill-qwen-1.5b", "tiny", "student", ["distill"]),
+    ],
+)
+def test_where_the_weights_of_a_stage_came_from(recipe: str, scale: str, stage: str, came_from: list[str | None]):
+    stages = load_recipe(RECIPES / f"{recipe}.toml", scale=scale).stage
+    assert lineage(stages, stage) == came_from
 
 
 def scorer(**config: object) -> StageScorer:

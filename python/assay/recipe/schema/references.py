@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypeGuard
 
 from assay.data.strict import suggestion
 from assay.recipe.schema.collect import CollectStage
@@ -81,7 +81,7 @@ def data_references(data: AnyData | None) -> list[Reference]:
     return [Reference("data.stage", p.stage, "leaves a dataset") for p in parts if isinstance(p, StageOutputConfig)]
 
 
-def trains_policy(stage: Stage) -> bool:
+def trains_policy(stage: Stage) -> TypeGuard[Training]:
     """Whether a stage changes the weights of the model in training."""
     return isinstance(stage, Training) and not isinstance(stage, PreferenceStage)
 
