@@ -1,5 +1,7 @@
 //! `verify` and `extract`.
 
+use std::sync::OnceLock;
+
 use assay_core::answer;
 use assay_core::math::{self, Options, Outcome, Stage};
 use assay_core::spec::{self, Accuracy};
@@ -8,6 +10,9 @@ use pyo3::types::PyString;
 
 use crate::errors::{invalid_input, raise};
 use crate::texts::Text;
+
+/// References of past calls.
+static GOLDS: OnceLock<math::Golds> = OnceLock::new();
 
 /// The outcome of a comparison, with how it was reached.
 #[pyclass(frozen, module = "assay._native")]
@@ -152,12 +157,16 @@ pub(crate) fn verify(
     let options = options(py, kind, tolerance, units)?;
     let profile = profile.map(|name| parse_profile(py, name)).transpose()?;
     let (gold, answer) = (Text::new(gold), Text::new(answer));
+    let compare = |answer: &str| {
+        let golds = GOLDS.get_or_init(math::Golds::default);
+        golds.verify(gold.as_str(), answer, &options)
+    };
     let inner = py.detach(|| {
         let Some(profile) = profile else {
-            return math::verify(gold.as_str(), answer.as_str(), &options);
+            return compare(answer.as_str());
         };
         match answer::extract_explained(answer.as_str(), profile) {
-            Ok(found) => math::verify(gold.as_str(), &found.text, &options),
+            Ok(found) => compare(&found.text),
             Err(missing) => math::Verdict {
                 outcome: Outcome::Different,
                 stage: Stage::Parse,

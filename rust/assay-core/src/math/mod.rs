@@ -8,6 +8,7 @@
 mod arena;
 pub mod ast;
 mod balls;
+pub(crate) mod cache;
 mod decide;
 mod eval;
 mod exact;
@@ -25,6 +26,7 @@ mod words;
 
 use std::borrow::Cow;
 
+pub use cache::Golds;
 pub use explain::{Compared, Explanation, Side, explain};
 
 use decide::Comparison;
@@ -67,6 +69,11 @@ impl Gold {
         if let Some(verdict) = plain::verify(&self.text, answer, &self.options) {
             return (verdict, 0);
         }
+        self.decide(answer)
+    }
+
+    /// [`Self::compare_metered`] for what is not two plain numbers.
+    fn decide(&self, answer: &str) -> (Verdict, u64) {
         let gold = match &self.parsed {
             Ok(gold) => gold,
             Err(error) => return (unread("reference", *error), 0),
@@ -129,7 +136,8 @@ fn unread(side: &str, error: ParseError) -> Verdict {
 /// assert_eq!(verify("x > 2", "(2, \\infty)", &options).outcome, Outcome::Equal);
 /// ```
 pub fn verify(gold: &str, answer: &str, options: &Options) -> Verdict {
-    plain::verify(gold, answer, options).unwrap_or_else(|| Gold::new(gold, options).compare(answer))
+    plain::verify(gold, answer, options)
+        .unwrap_or_else(|| Gold::new(gold, options).decide(answer).0)
 }
 
 /// What a comparison found.

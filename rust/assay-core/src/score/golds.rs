@@ -1,17 +1,13 @@
 //! References, read once however many completions are judged by them.
 
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::{MAX_ANSWER_BYTES, SEQUENTIAL};
+use crate::math::cache::{Generations, LONGEST_CACHED, locked};
 use crate::math::{Gold, Options};
-
-/// Entries per generation and per comparison.
-const GENERATION: usize = 8192;
-/// Longer references are read afresh for each batch, so that the cache stays within tens of megabytes.
-const LONGEST_CACHED: usize = 1024;
 
 /// The references of one batch: which gold each item has.
 pub(super) struct BatchGolds {
@@ -46,17 +42,10 @@ fn is_cheap(reference: &str) -> bool {
     reference.len() <= 24 && reference.bytes().all(plain)
 }
 
-/// Golds of past batches, in two generations: when the young one is full it becomes the old one, and the old one is
-/// dropped. A reference in use survives, memory is bounded, and no verdict depends on what is cached.
+/// Golds of past batches, for each comparison.
 pub(super) struct GoldCache {
     comparisons: Vec<Options>,
     generations: Mutex<Vec<Generations>>,
-}
-
-#[derive(Default)]
-struct Generations {
-    young: FxHashMap<Box<str>, Arc<Gold>>,
-    old: FxHashMap<Box<str>, Arc<Gold>>,
 }
 
 impl GoldCache {
@@ -119,17 +108,14 @@ impl GoldCache {
 
     fn known(&self, comparison: usize, distinct: &[&str]) -> Vec<Option<Arc<Gold>>> {
         let mut known = vec![None; distinct.len()];
-        self.locked(|generations| {
-            let Generations { young, old } = &generations[comparison];
-            if young.is_empty() {
+        locked(&self.generations, |generations| {
+            let generations = &generations[comparison];
+            if generations.is_empty() {
                 return;
             }
             for (slot, reference) in known.iter_mut().zip(distinct) {
                 if !is_cheap(reference) {
-                    *slot = young
-                        .get(*reference)
-                        .or_else(|| old.get(*reference))
-                        .cloned();
+                    *slot = generations.get(reference).cloned();
                 }
             }
         });
@@ -137,28 +123,13 @@ impl GoldCache {
     }
 
     fn keep(&self, comparison: usize, distinct: &[&str], golds: &[Kept]) {
-        self.locked(|generations| {
-            let Generations { young, old } = &mut generations[comparison];
+        locked(&self.generations, |generations| {
             for (reference, gold) in distinct.iter().zip(golds) {
-                let Kept::Shared(gold) = gold else { continue };
-                if young.contains_key(*reference) {
-                    continue;
+                if let Kept::Shared(gold) = gold {
+                    generations[comparison].keep(reference, gold);
                 }
-                if young.len() == GENERATION {
-                    *old = std::mem::take(young);
-                }
-                young.insert((*reference).into(), Arc::clone(gold));
             }
         });
-    }
-
-    /// Never waits: a lock held by another thread, even one that a `fork` left behind, is a cache miss.
-    fn locked(&self, work: impl FnOnce(&mut Vec<Generations>)) {
-        match self.generations.try_lock() {
-            Ok(mut generations) => work(&mut generations),
-            Err(TryLockError::Poisoned(poisoned)) => work(&mut poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {}
-        }
     }
 }
 

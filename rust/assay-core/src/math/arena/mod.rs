@@ -17,6 +17,7 @@ mod polynomial;
 mod power;
 mod series;
 
+use std::cell::Cell;
 use std::hash::{Hash as _, Hasher as _};
 
 use dashu::rational::RBig;
@@ -83,6 +84,40 @@ pub(crate) struct Arena {
     pub(crate) sign: i8,
 }
 
+/// What an arena leaves for the next one of its thread: room, and the nodes that every arena starts with.
+struct Stored {
+    nodes: Vec<Node>,
+    facts: Vec<Facts>,
+    hashes: Vec<u64>,
+}
+
+/// Nodes that every arena starts with.
+const SHARED: usize = 7;
+/// An arena that grew beyond this gives its memory back.
+const MAX_SPARE: usize = 1024;
+
+thread_local! {
+    static SPARE: Cell<Option<Stored>> = const { Cell::new(None) };
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        if self.nodes.capacity() > MAX_SPARE {
+            return;
+        }
+        self.nodes.truncate(SHARED);
+        self.facts.truncate(SHARED);
+        self.hashes.truncate(SHARED);
+        let stored = Stored {
+            nodes: std::mem::take(&mut self.nodes),
+            facts: std::mem::take(&mut self.facts),
+            hashes: std::mem::take(&mut self.hashes),
+        };
+        // A thread that is ending keeps nothing.
+        let _ = SPARE.try_with(|spare| spare.set(Some(stored)));
+    }
+}
+
 impl Arena {
     /// The numbers every arena starts with.
     pub(crate) const ZERO: Id = Id(0);
@@ -94,22 +129,40 @@ impl Arena {
     pub(crate) const I: Id = Id(6);
 
     pub(crate) fn new(budget: u64) -> Self {
+        let stored = SPARE.try_with(Cell::take).ok().flatten();
+        let fresh = stored.is_none();
+        let Stored {
+            nodes,
+            facts,
+            hashes,
+        } = stored.unwrap_or_else(|| Stored {
+            nodes: Vec::with_capacity(64),
+            facts: Vec::with_capacity(64),
+            hashes: Vec::with_capacity(64),
+        });
         let mut arena = Self {
-            nodes: Vec::with_capacity(32),
-            facts: Vec::with_capacity(32),
-            hashes: Vec::with_capacity(32),
+            nodes,
+            facts,
+            hashes,
             index: FxHashMap::default(),
             fuel: Fuel::new(budget),
             roots: Roots::Real,
             scope: Vec::new(),
             sign: 1,
         };
+        if !fresh {
+            return arena;
+        }
         let half = RBig::from_parts(1.into(), 2u8.into());
         for number in [RBig::ZERO, RBig::ONE, RBig::NEG_ONE, half] {
-            arena.push(Node::Number(number));
+            let node = Node::Number(number);
+            let hash = hash_of(&node);
+            arena.push(node, hash);
         }
         for constant in [Constant::Pi, Constant::E, Constant::I] {
-            arena.push(Node::Constant(constant));
+            let node = Node::Constant(constant);
+            let hash = hash_of(&node);
+            arena.push(node, hash);
         }
         arena
     }
@@ -163,12 +216,11 @@ impl Arena {
         if self.nodes.len() >= MAX_NODES {
             return Err(Stop::Fuel);
         }
-        Ok(self.push(node))
+        Ok(self.push(node, hash))
     }
 
-    fn push(&mut self, node: Node) -> Id {
+    fn push(&mut self, node: Node, hash: u64) -> Id {
         let id = Id(self.nodes.len() as u32);
-        let hash = hash_of(&node);
         self.facts.push(self.facts_of(&node));
         self.nodes.push(node);
         self.hashes.push(hash);
@@ -328,6 +380,17 @@ const SCAN: usize = 64;
 
 fn hash_of(node: &Node) -> u64 {
     let mut hasher = FxHasher::default();
+    // Most numbers are short, and the hash of an integer of any length is slow.
+    if let Node::Number(value) = node
+        && let (Ok(above), Ok(below)) = (
+            i64::try_from(value.numerator()),
+            u64::try_from(value.denominator()),
+        )
+    {
+        // The first word tells it from the other kinds, which begin with a small one.
+        (u64::MAX, above, below).hash(&mut hasher);
+        return hasher.finish();
+    }
     node.hash(&mut hasher);
     hasher.finish()
 }

@@ -50,6 +50,14 @@ fn decimal(expr: &Expr) -> Option<Decimal> {
     }
 }
 
+fn is_literal(expr: &Expr) -> bool {
+    match expr {
+        Expr::Number(_) => true,
+        Expr::Neg(inner) => is_literal(inner),
+        _ => false,
+    }
+}
+
 fn power_of_ten(expr: &Expr) -> Option<i32> {
     let Expr::Pow(base, exponent) = expr else {
         return None;
@@ -93,17 +101,19 @@ fn significant(value: &RBig, places: i32) -> i32 {
 /// How far apart two sides may be, as a number; `None` when they have to be equal.
 ///
 /// [`Tolerance::LastPlace`]: half a unit in the last place of the one side that is a decimal, if that side has at least
-/// two decimals (or is written with an exponent) and two significant digits. Two decimals have to be equal.
+/// two decimals (or is written with an exponent) and two significant digits. Two decimals have to be equal, and a whole number
+/// that is written out is not rounded by an exponent: `1.0e5` is not 100001.
 pub(super) fn allowed(gold: &Expr, answer: &Expr, tolerance: Tolerance) -> Option<Allowed> {
     let (left, right) = (decimal(gold), decimal(answer));
     match tolerance {
         Tolerance::Exact => None,
         Tolerance::LastPlace => {
-            let one = match (left, right) {
-                (Some(one), None) | (None, Some(one)) => one,
+            let (one, other) = match (left, right) {
+                (Some(one), None) => (one, answer),
+                (None, Some(one)) => (one, gold),
                 _ => return None,
             };
-            let fine = one.places >= MIN_DIGITS || one.places < 0;
+            let fine = one.places >= MIN_DIGITS || one.places < 0 && !is_literal(other);
             (fine && one.significant >= MIN_DIGITS && one.places.abs() < 1_000)
                 .then(|| Allowed::Absolute(half_unit(one.places)))
         }

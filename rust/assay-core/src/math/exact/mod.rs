@@ -28,10 +28,11 @@ pub(crate) fn magnitude(value: &IBig) -> UBig {
 
 /// Bits of the longer of numerator and denominator.
 pub(crate) fn bits(value: &RBig) -> usize {
-    value
-        .numerator()
-        .bit_len()
-        .max(value.denominator().bit_len())
+    let above = value.numerator().bit_len();
+    if value.denominator().is_one() {
+        return above.max(1);
+    }
+    above.max(value.denominator().bit_len())
 }
 
 pub(crate) fn is_negative(value: &RBig) -> bool {
@@ -41,18 +42,18 @@ pub(crate) fn is_negative(value: &RBig) -> bool {
 pub(crate) fn add(a: &RBig, b: &RBig, fuel: &Fuel) -> Step<RBig> {
     if are_integers(a, b) {
         fuel.spend(4 + (bits(a).max(bits(b)) / 64) as u64)?;
-    } else {
-        fuel.spend_fraction(bits(a), bits(b))?;
+        return checked((a.numerator() + b.numerator()).into());
     }
+    fuel.spend_fraction(bits(a), bits(b))?;
     checked(a + b)
 }
 
 pub(crate) fn mul(a: &RBig, b: &RBig, fuel: &Fuel) -> Step<RBig> {
     if are_integers(a, b) {
         fuel.spend_product(bits(a), bits(b))?;
-    } else {
-        fuel.spend_fraction(bits(a), bits(b))?;
+        return checked((a.numerator() * b.numerator()).into());
     }
+    fuel.spend_fraction(bits(a), bits(b))?;
     checked(a * b)
 }
 

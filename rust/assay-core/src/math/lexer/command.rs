@@ -37,23 +37,47 @@ pub(super) enum Command {
 }
 
 /// The meaning of `\name`; the name without its backslash.
-#[expect(clippy::too_many_lines, reason = "one table")]
 pub(super) fn command(name: &str) -> Option<Command> {
-    use Command::{Blank, Discard, Left, Right, Skip, Style, Thin, Token, Wrapper};
+    common(name).or_else(|| any(name))
+}
+
+/// What most formulas are made of, so that it is found before the long table is searched from the top.
+fn common(name: &str) -> Option<Command> {
+    use Command::{Left, Right, Token};
     Some(match name {
-        "frac" | "dfrac" | "tfrac" | "cfrac" => Token(Kind::Frac),
-        "over" => Token(Kind::Over),
+        "frac" | "dfrac" => Token(Kind::Frac),
         "sqrt" => Token(Kind::Sqrt),
-        "cdot" | "times" | "ast" | "cdotp" | "star" | "bullet" => Token(Kind::Times),
+        "pi" => Token(Kind::Constant(Constant::Pi)),
+        "left" => Left,
+        "right" => Right,
+        "text" => Command::Style,
+        "cdot" | "times" => Token(Kind::Times),
+        "infty" => Token(Kind::Constant(Constant::Infinity)),
+        "le" => Token(Kind::Relation(Relation::LessEqual)),
+        "cup" => Token(Kind::Union),
+        "in" => Token(Kind::In),
+        "sin" => Token(Kind::Function(Function::Sin)),
+        "cos" => Token(Kind::Function(Function::Cos)),
+        "ln" => Token(Kind::Function(Function::Ln)),
+        "log" => Token(Kind::Log),
+        _ => return None,
+    })
+}
+
+#[expect(clippy::too_many_lines, reason = "one table")]
+fn any(name: &str) -> Option<Command> {
+    use Command::{Blank, Discard, Skip, Style, Thin, Token, Wrapper};
+    Some(match name {
+        "tfrac" | "cfrac" => Token(Kind::Frac),
+        "over" => Token(Kind::Over),
+        "ast" | "cdotp" | "star" | "bullet" => Token(Kind::Times),
         "div" => Token(Kind::Slash),
         "pm" => Token(Kind::PlusMinus(true)),
         "mp" => Token(Kind::PlusMinus(false)),
-        "left" => Left,
-        "right" => Right,
-        "text" | "textbf" | "textit" | "textrm" | "textsf" | "texttt" | "mbox" | "hbox"
-        | "mathrm" | "mathbf" | "mathsf" | "mathtt" | "boldsymbol" | "bm" | "rm" | "bf" | "it"
-        | "emph" | "textnormal" | "mathnormal" | "pmb" | "mathcal" | "mathscr" | "mathfrak"
-        | "symbf" | "textup" | "symup" | "textsc" | "underline" => Style,
+        "textbf" | "textit" | "textrm" | "textsf" | "texttt" | "mbox" | "hbox" | "mathrm"
+        | "mathbf" | "mathsf" | "mathtt" | "boldsymbol" | "bm" | "rm" | "bf" | "it" | "emph"
+        | "textnormal" | "mathnormal" | "pmb" | "mathcal" | "mathscr" | "mathfrak" | "symbf"
+        | "textup" | "symup" | "textsc" | "underline" => Style,
         "mathit" => Command::Italic,
         "operatorname" | "mathop" => Command::Operator,
         "mathbb" | "Bbb" => Command::Blackboard,
@@ -105,7 +129,7 @@ pub(super) fn command(name: &str) -> Option<Command> {
         "ldots" | "dots" | "cdots" | "dotsc" | "dotsb" | "dotso" | "vdots" | "ddots" | "hdots" => {
             Token(Kind::Ellipsis)
         }
-        "le" | "leq" | "leqslant" | "leqq" => Token(Kind::Relation(Relation::LessEqual)),
+        "leq" | "leqslant" | "leqq" => Token(Kind::Relation(Relation::LessEqual)),
         "ge" | "geq" | "geqslant" | "geqq" => Token(Kind::Relation(Relation::GreaterEqual)),
         "lt" => Token(Kind::Relation(Relation::Less)),
         "gt" => Token(Kind::Relation(Relation::Greater)),
@@ -114,19 +138,17 @@ pub(super) fn command(name: &str) -> Option<Command> {
             Token(Kind::Relation(Relation::Approx))
         }
         "equiv" => Token(Kind::Congruent),
-        "in" => Token(Kind::In),
         "notin" => Token(Kind::NotIn),
-        "cup" | "bigcup" => Token(Kind::Union),
+        "bigcup" => Token(Kind::Union),
         "cap" | "bigcap" => Token(Kind::Intersection),
         "setminus" | "backslash" | "smallsetminus" => Token(Kind::Setminus),
         "land" | "wedge" | "And" => Token(Kind::Both),
         "lor" | "vee" => Token(Kind::Either),
         "to" | "rightarrow" | "longrightarrow" => Token(Kind::To),
         "emptyset" | "varnothing" | "O" => Token(Kind::Emptyset),
-        "infty" | "infin" => Token(Kind::Constant(Constant::Infinity)),
-        "pi" => Token(Kind::Constant(Constant::Pi)),
+        "infin" => Token(Kind::Constant(Constant::Infinity)),
         "imath" => Token(Kind::Constant(Constant::I)),
-        "log" => Token(Kind::Log),
+        "jmath" => Token(Kind::Letter),
         "lg" => Token(Kind::Lg),
         "sum" => Token(Kind::Big(Big::Sum)),
         "prod" => Token(Kind::Big(Big::Product)),

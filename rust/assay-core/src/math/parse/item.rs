@@ -103,8 +103,8 @@ impl Parser<'_> {
 
     /// `3 to 4`.
     fn is_to(&self) -> bool {
-        self.peek() == Kind::Word
-            && self.text() == "to"
+        matches!(self.peek(), Kind::Word | Kind::Text)
+            && self.text().trim() == "to"
             && self.before() == Kind::Digits
             && self.look(1).kind == Kind::Digits
     }

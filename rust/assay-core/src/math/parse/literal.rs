@@ -102,6 +102,20 @@ impl Run {
 }
 
 impl Parser<'_> {
+    /// `1_000_000`, as programs write it: groups of three digits, which no base has.
+    fn underscored(&mut self, digits: &mut Digits) {
+        while self.peek() == Kind::Underscore
+            && self.look(0).gap == Gap::None
+            && self.look(1).kind == Kind::Digits
+            && self.look(1).gap == Gap::None
+            && self.text_of(self.look(1)).len() == 3
+        {
+            self.bump();
+            digits.push(self.text());
+            self.bump();
+        }
+    }
+
     /// A number that starts at the current digits or point.
     pub(super) fn number(&mut self) -> Result<Term, ParseError> {
         let mut digits = Digits::default();
@@ -111,6 +125,9 @@ impl Parser<'_> {
             digits.push(self.text());
             self.bump();
             self.groups(&mut digits);
+        }
+        if self.index() == start + 1 && digits.count() <= 3 {
+            self.underscored(&mut digits);
         }
         let grouped = self.index() > start + 1;
         if !grouped

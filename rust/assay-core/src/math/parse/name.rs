@@ -180,6 +180,38 @@ impl Parser<'_> {
         Ok(Some(self.call2(function, below, above)?))
     }
 
+    /// `_5C_2`, `{}_5P_2`, `^5C_2`: the number of combinations or permutations with its first number in front.
+    pub(super) fn prescripted(&mut self) -> Result<Option<Term>, ParseError> {
+        let start = self.index();
+        if self.peek() == Kind::Open(Bracket::Group) {
+            self.skip(2);
+        }
+        let script = matches!(self.peek(), Kind::Underscore | Kind::Caret);
+        if script {
+            self.bump();
+            if matches!(
+                self.peek(),
+                Kind::Digits | Kind::Letter | Kind::Open(Bracket::Group)
+            ) {
+                let from = self.small_argument()?;
+                let function = match (self.peek(), self.text()) {
+                    (Kind::Letter, "C") => Some(Function::Binomial),
+                    (Kind::Letter, "A" | "P") => Some(Function::Permutations),
+                    _ => None,
+                };
+                if let Some(function) = function
+                    && self.look(1).kind == Kind::Underscore
+                {
+                    self.skip(2);
+                    let take = self.small_argument()?;
+                    return Ok(Some(self.call2(function, from, take)?));
+                }
+            }
+        }
+        self.seek(start);
+        Ok(None)
+    }
+
     /// What stands below the line after `_`, as text.
     pub(super) fn subscript(&mut self) -> Result<String, ParseError> {
         match self.peek() {
@@ -297,7 +329,7 @@ impl Parser<'_> {
     pub(super) fn is_word_operator(&self) -> bool {
         let token = self.look(0);
         match (token.kind, self.text()) {
-            (Kind::Word, "to") => self.before() == Kind::Digits,
+            (Kind::Word | Kind::Text, "to") => self.before() == Kind::Digits,
             (Kind::Word, "in") => matches!(
                 self.look(1).kind,
                 Kind::Open(_) | Kind::Blackboard | Kind::Emptyset

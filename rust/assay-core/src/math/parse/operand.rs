@@ -22,6 +22,16 @@ impl Parser<'_> {
                 self.bump();
                 self.leaf(Expr::symbol("\\ldots"))
             }
+            Kind::Underscore | Kind::Caret => {
+                let at = self.unexpected();
+                self.prescripted()?.ok_or(at)
+            }
+            Kind::Open(Bracket::Group) if self.look(1).kind == Kind::Close(Bracket::Group) => {
+                match self.prescripted()? {
+                    Some(term) => Ok(term),
+                    None => self.bracket(),
+                }
+            }
             Kind::Open(_) | Kind::Bar | Kind::DoubleBar => self.bracket(),
             Kind::Frac => self.fraction(),
             Kind::Sqrt => self.root(),

@@ -98,6 +98,10 @@ pub(super) fn fold(plain: &str) -> Option<Value> {
     let text = text.trim_matches(|c: char| {
         c.is_whitespace() || matches!(c, '\'' | '"' | '!' | '?' | '.' | ',' | ':' | ';')
     });
+    let text = match text {
+        "dne" | "d.n.e" => "does not exist",
+        text => text,
+    };
     (!text.is_empty()).then(|| Value::Text(text.into()))
 }
 

@@ -202,6 +202,10 @@ impl Parser<'_> {
         })?;
         self.count()?;
         match parts {
+            // What stands for the elements has no name outside of the braces.
+            Collected::Such(value @ (Value::Chain(..) | Value::All(_) | Value::Any(_))) if set => {
+                Ok(Value::Set(vec![value]))
+            }
             Collected::Such(value) if set => Ok(value),
             Collected::Such(_) => Err(self.unexpected()),
             Collected::Rows(rows) if bracket == Bracket::Square => {
@@ -220,7 +224,13 @@ impl Parser<'_> {
             return Ok(Collected::Items(Vec::new()));
         }
         let mut rows = Vec::new();
+        let start = self.index();
         let mut row = vec![self.item()?];
+        // `\{x > 1 \land x < 3\}`: one condition.
+        if matches!(self.peek(), Kind::Both | Kind::Either) {
+            self.seek(start);
+            return Ok(Collected::Items(vec![self.list_until_close()?]));
+        }
         let mut mixed = (false, false);
         loop {
             match self.peek() {

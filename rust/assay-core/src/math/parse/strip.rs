@@ -66,6 +66,37 @@ fn once(text: &str) -> &str {
         ("“", "”"),
     ];
     let mut text = text.trim();
+    let last = text.as_bytes().last().copied().unwrap_or(b' ');
+    if matches!(last, b'.' | b',' | b';' | b'!' | b'\\' | 0x80..) {
+        text = without_tail(text);
+    }
+    let first = text.as_bytes().first().copied().unwrap_or(b' ');
+    if matches!(first, b'=' | b':' | b'\\' | 0x80..) {
+        text = without_head(text);
+    }
+    let first = text.as_bytes().first().copied().unwrap_or(b' ');
+    if matches!(first, b'a' | b'A' | b'r' | b'R' | 0x80..) {
+        text = without_hedge(text);
+    }
+    if first.is_ascii_alphanumeric() {
+        return text;
+    }
+    for &(open, close) in PAIRS {
+        if let Some(inner) = text
+            .strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close))
+            && !inner.is_empty()
+            && !inner.ends_with('\\')
+            && !inner.contains(open)
+            && !inner.contains(close)
+        {
+            return inner.trim();
+        }
+    }
+    unwrap_command(text).unwrap_or(text)
+}
+
+fn without_tail(mut text: &str) -> &str {
     for tail in [
         ".", "。", ",", "，", ";", "；", "\\\\", "\\,", "\\!", "\\;", "\\ ",
     ] {
@@ -76,6 +107,10 @@ fn once(text: &str) -> &str {
             text = rest.trim_end();
         }
     }
+    text
+}
+
+fn without_head(mut text: &str) -> &str {
     for head in [
         "=",
         ":",
@@ -93,19 +128,35 @@ fn once(text: &str) -> &str {
             text = rest.trim_start();
         }
     }
-    for &(open, close) in PAIRS {
-        if let Some(inner) = text
-            .strip_prefix(open)
-            .and_then(|rest| rest.strip_suffix(close))
-            && !inner.is_empty()
-            && !inner.ends_with('\\')
-            && !inner.contains(open)
-            && !inner.contains(close)
+    text
+}
+
+/// "about 5" and "approximately 3.14" are these numbers.
+fn without_hedge(text: &str) -> &str {
+    const HEDGES: &[&str] = &[
+        "approximately",
+        "approx.",
+        "approx",
+        "about",
+        "roughly",
+        "大约",
+        "约",
+    ];
+    for hedge in HEDGES {
+        let Some(head) = text.get(..hedge.len()) else {
+            continue;
+        };
+        let rest = text.get(hedge.len()..).unwrap_or("");
+        if head.eq_ignore_ascii_case(hedge)
+            && rest
+                .trim_start()
+                .starts_with(|c: char| c.is_ascii_digit() || matches!(c, '$' | '\\' | '-' | '.'))
+            && (rest.starts_with(' ') || !hedge.is_ascii())
         {
-            return inner.trim();
+            return rest.trim_start();
         }
     }
-    unwrap_command(text).unwrap_or(text)
+    text
 }
 
 /// The inside of a `\boxed{..}` or a style that is the whole text.

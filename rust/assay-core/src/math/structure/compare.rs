@@ -2,8 +2,13 @@
 
 use dashu::rational::RBig;
 
-use super::form::{Form, Repeats, left_side};
-use crate::math::ast::{Expr, Value};
+use super::chain::as_chain;
+use super::form::{Form, Repeats};
+use super::name::left_side;
+use super::parameter::renamed;
+use super::region::Region;
+use super::signs::has_plus_minus;
+use crate::math::ast::{Expr, Relation, Value};
 use crate::math::decide::{Comparison, all};
 use crate::math::{Outcome, Stage, Units, Verdict};
 
@@ -27,14 +32,21 @@ impl Comparison<'_> {
     /// Compares two readings.
     pub(in crate::math) fn values(&mut self, gold: &Value, answer: &Value) -> Verdict {
         if let (Value::Expr(gold), Value::Expr(answer)) = (gold, answer)
-            && !matches!(gold, Expr::PlusMinus(..))
+            && !has_plus_minus(gold)
+            && !has_plus_minus(answer)
         {
-            let (left, right) = (
-                self.form(&Value::Expr(gold.clone())),
-                self.form(&Value::Expr(answer.clone())),
-            );
-            return self.forms_against(&left, &right);
+            return self.scalars(gold, answer);
         }
+        // Of names, "and" is not "or"; of values both are a list of them.
+        if let (Value::All(a), Value::Any(b)) | (Value::Any(b), Value::All(a)) = (gold, answer)
+            && a.iter()
+                .chain(b)
+                .all(|part| matches!(part, Value::Expr(Expr::Symbol(_))))
+        {
+            return different("all of them and one of them");
+        }
+        let renamed = renamed(gold, answer);
+        let answer = renamed.as_ref().unwrap_or(answer);
         let (left, right) = (self.form(gold), self.form(answer));
         self.forms_against(&left, &right)
     }
@@ -49,6 +61,16 @@ impl Comparison<'_> {
             }
             (Form::Truth(a), Form::Truth(b)) => {
                 settled(a == b, ("the same truth value", "opposite truth values"))
+            }
+            // "T" answers what "True" answers.
+            (Form::Truth(truth), Form::Scalar(Expr::Symbol(letter)))
+            | (Form::Scalar(Expr::Symbol(letter)), Form::Truth(truth))
+                if matches!(&**letter, "T" | "F") =>
+            {
+                settled(
+                    *truth == (&**letter == "T"),
+                    ("the same truth value", "opposite truth values"),
+                )
             }
             (Form::Text(a), Form::Text(b)) => {
                 settled(a == b, ("the same words", "different words"))
@@ -76,15 +98,19 @@ impl Comparison<'_> {
             (Form::System(parts), other) => self.system_and_tuple(parts, other, true),
             (other, Form::System(parts)) => self.system_and_tuple(parts, other, false),
             (Form::Equation(a, b), Form::Equation(c, d)) => self.equations((a, b), (c, d)),
-            (Form::Region(a), Form::Region(b)) => self.regions(a, b),
-            (Form::Region(a), other) if other.clone().into_region().is_some() => other
-                .clone()
-                .into_region()
-                .map_or_else(|| different("of different kinds"), |b| self.regions(a, &b)),
-            (other, Form::Region(b)) if other.clone().into_region().is_some() => other
-                .clone()
-                .into_region()
-                .map_or_else(|| different("of different kinds"), |a| self.regions(&a, b)),
+            (Form::Region(name, region), Form::Inequality(terms, relations)) => {
+                match named_chain(name.as_deref(), region) {
+                    Some((a, r)) => self.inequalities((&a, &r), (terms, relations)),
+                    None => different("of different kinds"),
+                }
+            }
+            (Form::Inequality(terms, relations), Form::Region(name, region)) => {
+                match named_chain(name.as_deref(), region) {
+                    Some((b, s)) => self.inequalities((terms, relations), (&b, &s)),
+                    None => different("of different kinds"),
+                }
+            }
+            (Form::Region(..), _) | (_, Form::Region(..)) => self.parts_of_the_line(gold, answer),
             (Form::Inequality(a, r), Form::Inequality(b, s)) => self.inequalities((a, r), (b, s)),
             (Form::Ordered(a), Form::Ordered(b)) => self.ordered(a, b),
             (Form::Unordered(a, x), Form::Unordered(b, y)) => {
@@ -142,17 +168,54 @@ impl Comparison<'_> {
         verdict
     }
 
+    /// A region against a region, or against what can be read as one.
+    fn parts_of_the_line(&mut self, gold: &Form, answer: &Form) -> Verdict {
+        let (Some((name, a)), Some((other, b))) =
+            (gold.clone().into_region(), answer.clone().into_region())
+        else {
+            return match (gold, answer) {
+                // {x} for x
+                (Form::Unordered(items, _), other) if items.len() == 1 => {
+                    self.forms_against(&items[0], other)
+                }
+                (other, Form::Unordered(items, _)) if items.len() == 1 => {
+                    self.forms_against(other, &items[0])
+                }
+                _ => different("of different kinds"),
+            };
+        };
+        if let (Some(name), Some(other)) = (&name, &other)
+            && !may_be_one(name, other)
+        {
+            // x > 2y and y < x / 2 are one inequality, solved for one unknown and for the other.
+            return match (as_chain(name, &a), as_chain(other, &b)) {
+                (Some((a, r)), Some((b, s))) => match self.inequalities((&a, &r), (&b, &s)) {
+                    verdict if verdict.outcome == Outcome::Different => {
+                        different("different unknowns")
+                    }
+                    verdict => verdict,
+                },
+                _ => different("different unknowns"),
+            };
+        }
+        self.regions(&a, &b)
+    }
+
     fn assignments(&mut self, gold: &Form, answer: &Form) -> Verdict {
+        if let (Some(name), Some(other)) = (gold.unknown(), answer.unknown())
+            && !may_be_one(name, other)
+            && (matches!(gold, Form::Region(..)) || matches!(answer, Form::Region(..)))
+        {
+            return different("different unknowns");
+        }
         match (gold, answer) {
             (Form::Assigned(name, a), Form::Assigned(other, b)) => {
-                let function = |name: &str| name.contains('(');
-                // y = 2x and f(x) = 2x name the same graph; x = 2 and y = 2 are different answers.
-                if name == other || function(name) != function(other) {
+                if may_be_one(name, other) {
                     return self.forms_against(a, b);
                 }
                 // x = 2y and y = x / 2 are one equation, solved for one unknown and for the other.
                 match (&**a, &**b) {
-                    (Form::Scalar(a), Form::Scalar(b)) if !function(name) => {
+                    (Form::Scalar(a), Form::Scalar(b)) if !is_function(name) => {
                         match self.equations((&left_side(name), a), (&left_side(other), b)) {
                             verdict if verdict.outcome == Outcome::Different => {
                                 different("different unknowns")
@@ -232,6 +295,19 @@ impl Comparison<'_> {
             _ => different("a ratio of more than two and a number"),
         }
     }
+}
+
+fn is_function(name: &str) -> bool {
+    name.contains('(')
+}
+
+/// `y = 2x` and `f(x) = 2x` name the same graph; `x = 2` and `y = 2` are different answers.
+fn may_be_one(name: &str, other: &str) -> bool {
+    name == other || is_function(name) != is_function(other)
+}
+
+fn named_chain(name: Option<&str>, region: &Region) -> Option<(Vec<Expr>, Vec<Relation>)> {
+    as_chain(name?, region)
 }
 
 /// What stands before a percent sign, where it is more than 1: "25" answers what "25%" answers, "0.5" and "0.5%" do not.

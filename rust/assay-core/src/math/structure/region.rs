@@ -10,6 +10,7 @@ use crate::math::ast::{Constant, End, Expr, Relation};
 use crate::math::balls::Fast;
 use crate::math::decide::{Comparison, all};
 use crate::math::eval::{self, Evaluator, Point};
+use crate::math::exact;
 use crate::math::fuel::{Step, Stop};
 use crate::math::{Outcome, Stage, Verdict};
 
@@ -36,6 +37,8 @@ pub(in crate::math) enum Region {
 enum Placed<'r> {
     /// From the first to the last piece; none without a last one.
     Pieces(usize, Option<usize>),
+    /// For each piece whether it belongs: pieces put together.
+    Known(Vec<bool>),
     Condition(&'r str, &'r [Expr], &'r [Relation]),
     Union(Vec<Placed<'r>>),
     Intersection(Vec<Placed<'r>>),
@@ -51,6 +54,7 @@ struct Line {
 
 impl Comparison<'_> {
     pub(super) fn regions(&mut self, gold: &Region, answer: &Region) -> Verdict {
+        let mut apart = None;
         // One interval against one: end by end, so that parameters and decimals are welcome.
         if let (Region::Interval(a, b), Region::Interval(c, d)) = (gold, answer) {
             if (a.closed, b.closed) != (c.closed, d.closed)
@@ -65,6 +69,7 @@ impl Comparison<'_> {
             if ends.is_equal() && (a.closed, b.closed) == (c.closed, d.closed) {
                 return ends;
             }
+            apart = Some(ends).filter(|ends| ends.outcome == Outcome::Different);
         }
         // (1, 1) and (3, 2) are points that were read as intervals: as such both are empty, and yet not the same.
         for region in [gold, answer] {
@@ -76,10 +81,15 @@ impl Comparison<'_> {
                 return different("an interval that ends before it begins");
             }
         }
-        if gold == answer {
-            return Verdict::new(Outcome::Equal, Stage::Structure, "the same region");
-        }
-        self.stops_to_verdict(|this| {
+        let verdict = self.stops_to_verdict(|this| {
+            if gold == answer {
+                this.check_defined(gold)?;
+                return Ok(Verdict::new(
+                    Outcome::Equal,
+                    Stage::Structure,
+                    "the same region",
+                ));
+            }
             let left = this.line(gold)?;
             let right = this.line(answer)?;
             if left.pieces != right.pieces {
@@ -90,7 +100,40 @@ impl Comparison<'_> {
                 verdict = all(verdict, this.nodes(a, b)?);
             }
             Ok(verdict)
-        })
+        });
+        match apart {
+            // With parameters in them they cannot be laid out, but one of them is elsewhere.
+            Some(apart) if verdict.outcome == Outcome::Undecided => apart,
+            _ => verdict,
+        }
+    }
+
+    /// Whether every end has a value: `x < 1/0` says nothing.
+    fn check_defined(&mut self, region: &Region) -> Step<()> {
+        match region {
+            Region::Interval(from, to) => {
+                for end in [from, to] {
+                    if infinite(&end.at).is_none() {
+                        self.arena.build_scalar(&end.at)?;
+                    }
+                }
+            }
+            Region::Points(terms) | Region::Condition { terms, .. } => {
+                for term in terms {
+                    self.arena.build_scalar(term)?;
+                }
+            }
+            Region::Union(parts) | Region::Intersection(parts) => {
+                for part in parts {
+                    self.check_defined(part)?;
+                }
+            }
+            Region::Difference(a, b) => {
+                self.check_defined(a)?;
+                self.check_defined(b)?;
+            }
+        }
+        Ok(())
     }
 
     /// `(2, 1)` is empty, and so is `(1, 1)`.
@@ -204,6 +247,11 @@ impl Comparison<'_> {
         if a == b {
             return Ok(Ordering::Equal);
         }
+        if let (Some(left), Some(right)) = (self.arena.number(a), self.arena.number(b)) {
+            let price = exact::bits(left).saturating_add(exact::bits(right)) as u64 / 8;
+            self.arena.fuel.spend(20 + price)?;
+            return Ok(left.cmp(right));
+        }
         let difference = self.arena.sub(a, b)?;
         if let Some(order) = eval::sign(&self.arena, difference)? {
             return Ok(order);
@@ -262,19 +310,45 @@ impl Comparison<'_> {
                     let piece = 2 * self.position(point, ends)? + 1;
                     places.push(Placed::Pieces(piece, Some(piece)));
                 }
-                Placed::Union(places)
+                self.together(places, 2 * ends.len() + 1)?
             }
             Region::Condition {
                 variable,
                 terms,
                 relations,
             } => Placed::Condition(variable, terms, relations),
-            Region::Union(parts) => Placed::Union(self.placed_all(parts, ends)?),
+            Region::Union(parts) => {
+                let parts = self.placed_all(parts, ends)?;
+                self.together(parts, 2 * ends.len() + 1)?
+            }
             Region::Intersection(parts) => Placed::Intersection(self.placed_all(parts, ends)?),
             Region::Difference(a, b) => {
                 Placed::Difference(Box::new([self.placed(a, ends)?, self.placed(b, ends)?]))
             }
         })
+    }
+
+    /// A union; of parts that are known, which of the pieces it has.
+    fn together<'r>(&mut self, parts: Vec<Placed<'r>>, pieces: usize) -> Step<Placed<'r>> {
+        let known = |part: &Placed<'_>| matches!(part, Placed::Pieces(..) | Placed::Known(_));
+        if !parts.iter().all(known) {
+            return Ok(Placed::Union(parts));
+        }
+        let mut union = vec![false; pieces];
+        for part in parts {
+            match part {
+                Placed::Pieces(first, Some(last)) if first <= last => {
+                    self.arena.fuel.spend((last - first) as u64 / 16 + 1)?;
+                    union[first..=last].fill(true);
+                }
+                Placed::Known(of_part) => {
+                    self.arena.fuel.spend(pieces as u64)?;
+                    union.iter_mut().zip(of_part).for_each(|(a, b)| *a |= b);
+                }
+                _ => {}
+            }
+        }
+        Ok(Placed::Known(union))
     }
 
     fn placed_all<'r>(&mut self, regions: &'r [Region], ends: &[Id]) -> Step<Vec<Placed<'r>>> {
@@ -297,6 +371,7 @@ impl Comparison<'_> {
             Placed::Pieces(first, last) => {
                 Ok(piece >= *first && last.is_some_and(|last| piece <= last))
             }
+            Placed::Known(pieces) => Ok(pieces.get(piece).copied().unwrap_or(false)),
             Placed::Condition(variable, terms, relations) => {
                 let at = if piece % 2 == 1 {
                     ends[piece / 2]
@@ -390,7 +465,7 @@ impl Comparison<'_> {
 }
 
 /// `Some(negative)` for an infinity.
-fn infinite(expr: &Expr) -> Option<bool> {
+pub(super) fn infinite(expr: &Expr) -> Option<bool> {
     match expr {
         Expr::Constant(Constant::Infinity) => Some(false),
         Expr::Neg(inner) => infinite(inner).map(|negative| !negative),
