@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 from assay.recipe import load_recipe, run_recipe
-from assay.recipe import run as recipe_run
 from assay.recipe.generation import open_generator
+from assay.recipe.hosts import Hosts
 from assay.rollout.sglang import LocalServer
 from assay.rollout.sglang.client import SGLangClient
 
@@ -161,15 +161,15 @@ def main() -> None:
         return watched[0]
 
     LocalServer.__init__ = noted
-    recipe_run.open_generator = opened
     with tempfile.TemporaryDirectory(prefix="assay-sglang-grpo-") as folder:
         path = Path(folder) / "recipe.toml"
         python = Path(arguments.python).absolute()
         path.write_text(RECIPE.format(python=python, steps=arguments.steps, prompts=PROMPTS, group=GROUP))
         started = time.perf_counter()
-        summary = run_recipe(load_recipe(path), Path(folder) / "run")
+        summary = run_recipe(load_recipe(path), Path(folder) / "run", hosts=Hosts(generator=opened))
         seconds = time.perf_counter() - started
-        rows = [json.loads(line) for line in (Path(folder) / "run" / "metrics.jsonl").read_text().splitlines()]
+        lines = (Path(folder) / "run" / "metrics.jsonl").read_text().splitlines()
+        rows = [row for row in map(json.loads, lines) if row["kind"] == "grpo"]
     [generator] = watched
     assert summary["complete"]
     assert len(rows) == arguments.steps

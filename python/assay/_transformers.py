@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-# The learner's own attention implementation (`assay.learner.packed`); outside its packed forward it is sdpa.
-PACKED_ATTENTION = "assay_packed"
+# The name under which transformers knows `assay._attention`.
+ATTENTION = "assay"
 
 
 def text_config(model: PreTrainedModel) -> Any:
@@ -34,7 +34,7 @@ def takes_prepared_masks(model: PreTrainedModel) -> bool:
 
     Any other model is given a padding mask, or none, and makes its own.
     """
-    sdpa = getattr(model.config, "_attn_implementation", None) in {"sdpa", PACKED_ATTENTION}
+    sdpa = getattr(model.config, "_attn_implementation", None) in {"sdpa", ATTENTION}
     return sdpa and attention_kinds(model) == {"full_attention"}
 
 

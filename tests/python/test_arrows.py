@@ -15,7 +15,20 @@ import assay
 
 PACKAGE = Path(assay.__file__).parent
 LAYERS = [
-    {"_native", "_files", "_guarded", "_inputs", "_transformers", "errors", "verdicts", "scores", "spec", "batch"},
+    {
+        "_native",
+        "_attention",
+        "_layers",
+        "_files",
+        "_guarded",
+        "_inputs",
+        "_transformers",
+        "errors",
+        "verdicts",
+        "scores",
+        "spec",
+        "batch",
+    },
     {"rewards", "client", "data", "plugin", "rollout", "learner"},
     {"integrations", "evaluate", "recipe", "report", "plan"},
     {"cli", "commands"},

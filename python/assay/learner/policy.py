@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.autograd.graph import save_on_cpu
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from assay._transformers import PACKED_ATTENTION
+from assay._attention import PackedKernel, check_kernel, exchange_attention
+from assay._layers import lighten
+from assay._transformers import ATTENTION
 from assay.errors import InvalidInputError
 from assay.learner.flops import Arithmetic
 from assay.learner.forward import (
@@ -62,6 +64,8 @@ class PolicyOptions(NamedTuple):
             experts, whose router must see no padding) that is exact for the model.
         lora: Train low-rank adapters in the place of the weights.
         compiled: Run the model's body through ``torch.compile``.
+        packed_attention: What computes attention in the ``packed`` layout; ``auto`` is torch's variable-length flash
+            attention on a GPU in half precision, and ``by_sequence`` elsewhere.
     """
 
     compute_dtype: ComputeDtype = "float32"
@@ -70,6 +74,7 @@ class PolicyOptions(NamedTuple):
     layout: Layout | Literal["auto"] = "auto"
     lora: LoraOptions | None = None
     compiled: bool = False
+    packed_attention: PackedKernel = "auto"
 
 
 class Policy:
@@ -112,6 +117,8 @@ class Policy:
                 if isinstance(module, nn.Dropout):
                     module.p = 0.0
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        exchange_attention(model)
+        lighten(model)
         self.masters: dict[str, nn.Parameter] = {}
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
@@ -123,7 +130,12 @@ class Policy:
         self.layout: Layout = _layout(model, options)
         self.arithmetic = Arithmetic(model)
         if self.layout == "packed":
-            model.set_attn_implementation(PACKED_ATTENTION)
+            model.set_attn_implementation(ATTENTION)
+            dtype = torch.bfloat16 if options.compute_dtype == "bfloat16" else torch.float32
+            check_kernel(options.packed_attention, model.device, dtype)
+        elif options.packed_attention != "auto":
+            msg = f"model.packed_attention {options.packed_attention!r} needs layout 'packed'; this model's is {self.layout!r}"
+            raise InvalidInputError(msg)
         self._body: Any = model.base_model
         if options.compiled:
             self._body = torch.compile(self._body, dynamic=True)
@@ -203,7 +215,8 @@ class Policy:
         router_loss = None
         if self.layout == "packed":
             options = {"output_router_logits": True} if router else {}
-            output = hidden_of_packed_sequences(body, sequences, blocks, self.device, **options)
+            kernel = self.options.packed_attention
+            output = hidden_of_packed_sequences(body, sequences, blocks, self.device, kernel, **options)
             hidden: Tensor = output.last_hidden_state
             router_loss = balancing_loss(self.model, output.router_logits) if router else None
         else:

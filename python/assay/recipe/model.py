@@ -39,6 +39,7 @@ def build_model(recipe: Recipe, model: ModelConfig) -> Policy:
         layout=model.layout,
         lora=lora and LoraOptions(lora.rank, lora.alpha, tuple(lora.targets), seed=derive_seed(recipe.seed, "lora")),
         compiled=model.torch_compile,
+        packed_attention=model.packed_attention,
     )
     if isinstance(model, TinyModel):
         shape = TinyConfig(

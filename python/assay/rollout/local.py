@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from assay._attention import exchange_attention
+from assay._layers import lighten
 from assay._transformers import attention_kinds, text_config
 from assay.batch import SamplingBatcher
 from assay.errors import InvalidInputError
@@ -29,7 +31,7 @@ class LocalGenerator:
 
     Args:
         model: A transformers causal language model of attention layers. It is used as it stands: in its dtype, on
-            its device.
+            its device. Its attention and norms are exchanged for equal ones that cost less.
         token_budget: Tokens (prompt and completion, over all rows) that one batch may hold in its cache.
         shares_weights: The model is the learner's own, so its weights change in place and ``update_weights`` only
             notes the version.
@@ -51,6 +53,8 @@ class LocalGenerator:
         if unknown:
             msg = f"model has layers of kind {sorted(unknown)}: the local generator decodes attention layers only"
             raise InvalidInputError(msg)
+        exchange_attention(model)
+        lighten(model)
 
     @property
     def weight_version(self) -> int:

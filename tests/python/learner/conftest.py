@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,9 @@ from assay.learner.policy import Policy, PolicyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# Test folders are not packages; the configurations lie beside the tests.
+sys.path.insert(0, str(Path(__file__).parent))
 
 VOCABULARY = 23
 

@@ -9,19 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    DeepseekV3Config,
-    LlamaConfig,
-    MistralConfig,
-    PreTrainedModel,
-    Qwen2Config,
-    Qwen3Config,
-    Qwen3MoeConfig,
-)
+from architectures import CONFIGS, VOCABULARY, blocks_of, model_of
 
 from assay.errors import InvalidInputError
-from assay.learner.batch import Block
 from assay.learner.checkpoint import load_checkpoint, save_checkpoint
 from assay.learner.config import GrpoConfig
 from assay.learner.lora import LoraOptions
@@ -30,46 +20,8 @@ from assay.learner.policy import Policy, PolicyOptions
 from assay.learner.step import Learner
 from assay.learner.tiny import tiny_tokenizer
 
-VOCABULARY = 23
-SHAPE = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 64,
-    "pad_token_id": None,
-}
-EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 16}
-CONFIGS = {
-    "llama": LlamaConfig(**SHAPE),
-    "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True),
-    "qwen3": Qwen3Config(**SHAPE, head_dim=8),
-    "mistral-window": MistralConfig(**SHAPE, sliding_window=4),
-    "qwen3-moe": Qwen3MoeConfig(**SHAPE, **EXPERTS, num_experts=4, head_dim=8, decoder_sparse_step=1),
-    "deepseek-v3": DeepseekV3Config(
-        **{**SHAPE, "num_key_value_heads": 4},
-        **EXPERTS,
-        n_routed_experts=4,
-        n_shared_experts=1,
-        n_group=2,
-        topk_group=1,
-        first_k_dense_replace=1,
-        q_lora_rank=16,
-        kv_lora_rank=8,
-        qk_rope_head_dim=8,
-        qk_nope_head_dim=8,
-        v_head_dim=12,
-    ),
-}
 CONFIG = GrpoConfig(token_budget=64)
 OPTIMIZER = OptimizerConfig(lr=3e-3)
-
-
-def model_of(name: str) -> PreTrainedModel:
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(CONFIGS[name], dtype=torch.float32)
 
 
 def policy_of(name: str, **options: object) -> Policy:
@@ -84,10 +36,6 @@ def one_by_one(policy: Policy, sequences) -> torch.Tensor:
         logits = policy.model(input_ids=ids[None], use_cache=False).logits[0, start - 1 : -1].float()
         parts.append(torch.log_softmax(logits, -1).gather(-1, ids[start:, None]).squeeze(-1))
     return torch.cat(parts)
-
-
-def blocks_of(sequences) -> list[Block]:
-    return [Block(sequence.prompt_ids, [row]) for row, sequence in enumerate(sequences)]
 
 
 @pytest.mark.parametrize("lengths", [[6, 6, 6], [2, 30, 1]], ids=["alike", "uneven"])

@@ -32,6 +32,9 @@ class ModelBase(StrictModel):
     """Keep what checkpointing keeps, the input of every layer, in host memory until the backward; for long sequences."""
     layout: Literal["auto", "shared", "packed", "padded"] = "auto"
     """Of micro-batches: prompts of a group computed once, sequences end to end without padding, or padded."""
+    packed_attention: Literal["auto", "by_sequence", "varlen", "flash_attention_2", "flex"] = "auto"
+    """In the packed layout: one product a sequence, which works everywhere; or, on a GPU, torch's variable-length flash
+    attention, that of the package flash-attn, or torch's flex attention. ``auto`` is ``varlen`` on a GPU in bfloat16."""
     torch_compile: bool = False
     """Run the model's body through ``torch.compile`` in training."""
     lora: LoraConfig | None = None
