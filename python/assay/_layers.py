@@ -7,6 +7,7 @@ activation two instead of three. Only on a CPU: accelerators have fused kernels 
 
 from __future__ import annotations
 
+import copy
 from types import MethodType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,32 +19,45 @@ if TYPE_CHECKING:
 
 _ORIGINAL = "_assay_original_forward"
 _CLOSE = 1e-5
+_PROBE = 8
 
 
 def lighten(model: nn.Module) -> None:
     """Exchanges the forwards that are known to be the same; safe to repeat."""
     for module in model.modules():
-        if hasattr(module, _ORIGINAL):
+        if _ORIGINAL in vars(module):
             continue
         if _is_norm(module):
-            _exchange(module, _norm_forward, cast("Tensor", module.weight).shape[0])
+            _exchange(module, _norm_forward, _small_norm(module))
         elif _is_gated(module):
-            _exchange(module, _gated_forward, cast("nn.Linear", module.gate_proj).in_features)
+            _exchange(module, _gated_forward, _small_gated(module))
 
 
-def _exchange(module: Any, forward: Callable[[Any, Tensor], Tensor], width: int) -> None:
-    weight: Tensor = next(module.parameters())
-    if weight.device.type != "cpu" or not weight.is_floating_point():
-        return
-    generator = torch.Generator().manual_seed(0)
-    probe = torch.randn(2, width, generator=generator).to(weight.dtype)
-    setattr(module, _ORIGINAL, module.forward)
+def _exchange(module: nn.Module, forward: Callable[[Any, Tensor], Tensor], small: nn.Module) -> None:
+    """Compares on a small copy with weights of its own: those of the module may not be there yet."""
+    probe = torch.linspace(-2.0, 2.0, 3 * _PROBE).reshape(3, _PROBE)
+    setattr(small, _ORIGINAL, small.forward)
     with torch.no_grad():
-        same = torch.allclose(forward(module, probe).float(), module.forward(probe).float(), rtol=_CLOSE, atol=_CLOSE)
+        same = torch.allclose(forward(small, probe), small.forward(probe), rtol=_CLOSE, atol=_CLOSE)
     if same:
+        setattr(module, _ORIGINAL, module.forward)
         module.forward = MethodType(forward, module)
-    else:
-        delattr(module, _ORIGINAL)
+
+
+def _small_norm(module: nn.Module) -> nn.Module:
+    small = copy.copy(module)
+    vars(small)["_parameters"] = {"weight": nn.Parameter(torch.linspace(0.5, 1.5, _PROBE))}
+    return small
+
+
+def _small_gated(module: nn.Module) -> nn.Module:
+    small = copy.copy(module)
+    parts = vars(small)["_modules"] = dict[str, nn.Module](module.named_children())
+    for number, name in enumerate(("gate_proj", "up_proj", "down_proj")):
+        part = nn.Linear(_PROBE, _PROBE, bias=False, device="cpu", dtype=torch.float32)
+        part.weight = nn.Parameter(torch.linspace(-0.3, 0.4 + number / 10, _PROBE * _PROBE).reshape(_PROBE, _PROBE))
+        parts[name] = part
+    return small
 
 
 def _is_norm(module: nn.Module) -> bool:

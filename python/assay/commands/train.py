@@ -73,6 +73,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
     need("torch", "transformers", extra="train")
     from assay.learner.ranks import restarted
     from assay.recipe import run_recipe
+    from assay.recipe.ray_token import show_token
 
     quiet_libraries()
     folder = out or Path("runs") / checked.name
@@ -85,6 +86,8 @@ def train(  # noqa: PLR0913 - each is an option of the command
             summary = run_recipe(checked, folder, resume=resume)
         else:
             need("ray", extra="ray")
+            if on.startswith("ray://"):
+                show_token()
             from assay.recipe.cluster import run_on_ray
 
             summary = run_on_ray(checked, folder, resume=resume, address=on)

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+# Test folders are not packages: what lies beside the tests, and SGLang's stand-in.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "rollout")]
+
 SMALL = """
 name = "small"
 seed = 1

@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
+import fake_sglang
 import pytest
+from cluster_run import Run, read, until
 
 from assay.errors import InvalidSpecError
 from assay.recipe import load_recipe
@@ -30,96 +31,21 @@ reward_servers = 2
 reward_cpus = 0.5
 """
 ENDLESS = 100_000
-# Of everything that a busy machine may take its time for.
-PATIENCE = 240.0
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-class Run:
-    """`assay train --on ray` in a process of its own, whose descendants are known by a variable they all inherit."""
-
-    def __init__(self, recipe: Path, folder: Path) -> None:
-        self.recipe, self.folder = recipe, folder
-        self.mark = uuid.uuid4().hex
-        self.process: subprocess.Popen[str]
-
-    def start(self, *more: str, steps: int, learners: int = 2) -> None:
-        command = [sys.executable, "-m", "assay.cli", "train", str(self.recipe), "--out", str(self.folder)]
-        command += ["--on", "ray", *more]
-        settings = {"stage.grpo.steps": steps, "stage.grpo.sample_groups": 4, "stage.sft.steps": 1}
-        for key, value in {**settings, "cluster.learners": learners}.items():
-            command += ["--set", f"{key}={value}"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", "ASSAY_TEST": self.mark}
-        self.process = subprocess.Popen(
-            command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def left(self) -> dict[int, str]:
-        """What is running of all that was ever started, by pid."""
-        found: dict[int, str] = {}
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                if f"ASSAY_TEST={self.mark}".encode() in (path / "environ").read_bytes():
-                    found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:  # gone meanwhile
-                continue
-        return found
-
-    def nothing_is_left(self) -> None:
-        until(lambda: not self.left(), lambda: f"these outlive the run: {self.left()}")
-
-    def clean(self) -> None:
-        for pid in self.left():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-
-    def steps(self) -> int:
-        return sum(row["kind"] == "grpo" for row in read(self.folder / "metrics.jsonl"))
-
-    def wait_for(self, steps: int) -> None:
-        self.until(lambda: self.steps() >= steps)
-
-    def until(self, is_so: Callable[[], bool]) -> None:
-        def why() -> str:
-            self.process.kill()
-            return self.process.communicate()[1][-3000:]
-
-        until(lambda: self.process.poll() is not None or is_so(), why)
-        assert self.process.poll() is None, why()
-
-    def pid(self, name: str) -> int:
-        return json.loads((self.folder / "cluster" / f"{name}.json").read_text())["pid"]
-
-    def kill(self, name: str) -> None:
-        """Kills a process and waits until another has taken its place; the learner is held up, so the run is not over by then."""
-        before, learner = self.pid(name), self.pid("learner-0")
-        os.kill(learner, signal.SIGSTOP)
-        os.kill(before, signal.SIGKILL)
-        self.until(lambda: self.pid(name) != before)
-        if self.pid("learner-0") == learner:
-            os.kill(learner, signal.SIGCONT)
-
-
-def until(is_so: Callable[[], bool], why: Callable[[], str]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end, why()
-        time.sleep(0.02)
+def without_eval(recipe: Path) -> str:
+    assert find_spec("ray") is not None, "ray is part of the environment that make setup makes"
+    text = recipe.read_text()
+    before = text.index('[[stage]]\nkind = "eval"\nname = "before"')
+    grpo, after = text.index('[[stage]]\nkind = "grpo"'), text.index('[[stage]]\nkind = "eval"\nname = "after"')
+    return text[:before] + text[grpo:after] + CLUSTER
 
 
 @pytest.fixture
 def run(small_recipe: Path, tmp_path: Path) -> Iterator[Run]:
-    assert find_spec("ray") is not None, "ray is part of the environment that make setup makes"
-    text = small_recipe.read_text()
-    before = text.index('[[stage]]\nkind = "eval"\nname = "before"')
-    small_recipe.write_text(text[:before] + text[text.index('[[stage]]\nkind = "grpo"') :] + CLUSTER)
+    small_recipe.write_text(without_eval(small_recipe))
     made = Run(small_recipe, tmp_path / "run")
     yield made
     made.clean()
@@ -147,6 +73,105 @@ def test_one_of_each_killed_in_turn_and_the_run_completes(run: Run):
     assert all(row["status"] != "unavailable" for row in samples)
     assert any((path / "shards").is_dir() for path in (folder / "checkpoints" / "grpo").glob("step-*"))
     run.nothing_is_left()
+
+
+SGLANG = """
+[generator]
+kind = "sglang"
+ready_timeout_s = 200
+[generator.launch]
+device = "cpu"
+max_restarts = 20
+"""
+
+
+@pytest.fixture
+def sglang_run(small_recipe: Path, tmp_path: Path) -> Iterator[Run]:
+    """Two generators that launch servers which behave as SGLang does, each under an actor of its own."""
+    fake_sglang.install(tmp_path / "site")
+    small_recipe.write_text(without_eval(small_recipe) + SGLANG)
+    made = Run(small_recipe, tmp_path / "run", environment={"PYTHONPATH": str(tmp_path / "site")})
+    yield made
+    made.clean()
+
+
+@pytest.mark.timeout(900)
+def test_sglang_servers_are_actors_and_one_of_each_killed_in_turn_is_back(sglang_run: Run):
+    run, steps = sglang_run, 30
+    run.start(steps=steps)
+    servers = lambda: [pid for pid, command in run.left().items() if "sglang.launch_server" in command]  # noqa: E731
+    run.wait_for(1)
+    assert len(servers()) >= 2
+    for done, name in ((2, "generator-0"), (4, "rewards-0"), (6, "learner-1"), (8, "generator-1"), (10, "learner-0")):
+        run.wait_for(done)
+        run.kill(name)
+    run.wait_for(12)
+    os.kill(servers()[0], signal.SIGKILL)  # the server alone: its supervisor starts it again
+    _, err = run.process.communicate(timeout=600)
+    assert run.process.returncode == 0, err[-3000:]
+    assert err.count("the learner died; it is started again from its last checkpoint") == 2
+    rows = [row for row in read(run.folder / "metrics.jsonl") if row["kind"] == "grpo"]
+    assert [row["step"] for row in rows] == list(range(1, steps + 1))
+    assert all(row["staleness/max"] == 0 for row in rows), "every token is of the weights of its step"
+    samples = [row for row in read(run.folder / "samples.jsonl") if row["stage"] == "grpo"]
+    trained = sorted((row["group_id"], row["index"]) for row in samples)
+    assert trained == [(group, index) for group in range(4 * steps) for index in range(4)]
+    run.nothing_is_left()
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A Ray of its own with a client port, and its address; it asks for a token, which its user has."""
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        gcs, client = one.getsockname()[1], two.getsockname()[1]
+    home = tmp_path / "home"
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)
+    environment = {"HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--port", str(gcs)]
+    command += ["--node-ip-address", "127.0.0.1", "--ray-client-server-port", str(client), "--num-cpus", "8"]
+    command += ["--include-dashboard=false", "--disable-usage-stats", "--temp-dir", "/tmp/ray-" + tmp_path.name[-20:]]
+    log = (tmp_path / "head.log").open("w")
+    ray = subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=log, stderr=log, start_new_session=True, cwd=tmp_path
+    )
+
+    def listens() -> bool:
+        assert ray.poll() is None, (tmp_path / "head.log").read_text()[-3000:]
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", client)) == 0
+
+    until(listens, lambda: (tmp_path / "head.log").read_text()[-3000:])
+    yield f"ray://127.0.0.1:{client}", environment
+    ray.send_signal(signal.SIGTERM)
+    try:
+        ray.wait(timeout=60)
+    finally:
+        log.close()
+        with suppress(ProcessLookupError):
+            os.killpg(ray.pid, signal.SIGKILL)
+
+
+@pytest.mark.timeout(900)
+def test_a_run_on_a_cluster_through_its_client_port(small_recipe: Path, tmp_path: Path, head):
+    address, environment = head
+    small_recipe.write_text(without_eval(small_recipe))
+    run = Run(small_recipe, tmp_path / "run", address=address, environment=environment)
+    try:
+        run.start(steps=16)
+        for done, name in ((2, "generator-1"), (4, "learner-1"), (6, "rewards-0")):
+            run.wait_for(done)
+            run.kill(name)
+        out, err = run.process.communicate(timeout=600)
+        assert run.process.returncode == 0, err[-3000:]
+        assert str(run.folder) in out
+        assert run.steps() == 16
+        assert err.count("the learner died; it is started again from its last checkpoint") == 1
+        assert json.loads((run.folder / "summary.json").read_text())["complete"]
+    finally:
+        run.clean()
 
 
 @pytest.mark.timeout(900)
