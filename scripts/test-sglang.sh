@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# test-sglang.sh PYTHON VENV: installs the real SGLang into an environment of its own (6 GB, once), and runs against it
-# first 20 GRPO steps and then every way in which weights travel. Needs assay built in .venv; no GPU.
+# test-sglang.sh PYTHON VENV: installs the real SGLang into an environment of its own (6 GB, once), and runs against it 20
+# GRPO steps, every way in which weights travel, and a run on Ray with the server under an actor. Needs assay built in
+# .venv; no GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$1 venv=$2 sglang=0.5.23
@@ -15,3 +16,4 @@ fi
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 .venv/bin/python benches/python/sglang_grpo.py --python "$venv/bin/python"
 .venv/bin/python benches/python/sglang_real.py --python "$venv/bin/python"
+.venv/bin/python benches/python/sglang_ray.py --python "$venv/bin/python"

@@ -13,16 +13,21 @@ import gc
 import json
 import platform
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, Qwen2Config
 
+from assay._attention import Borders, attention, check_kernel
+from assay.errors import InvalidInputError
 from assay.learner.batch import TrainSequence
 from assay.learner.config import GrpoConfig
 from assay.learner.optimizer import OptimizerConfig
@@ -140,6 +145,38 @@ def correctness(name: str, work: Work, device: str) -> dict[str, Any]:
         "gradient norms": [exact["grad_norm"], low["grad_norm"]],
         "entropies": [exact["entropy"], low["entropy"]],
     }
+
+
+def kernels(work: Work, device: str) -> dict[str, Any]:
+    """Every kernel for packed sequences that can train here, beside one product a sequence: output and gradients in bfloat16."""
+    torch.manual_seed(0)
+    lengths = [work.length // part for part in (4, 2, 1, 3)]
+    layer, where = torch.nn.Module(), torch.device(device)
+    shapes = [(1, heads, sum(lengths), 64) for heads in (8, 2, 2)]
+    tensors = [torch.randn(shape, device=where, dtype=torch.bfloat16, requires_grad=True) for shape in shapes]
+
+    def run(kernel: Any) -> list[torch.Tensor]:
+        out, _ = attention(layer, *tensors, None, scaling=0.125, borders=Borders(lengths, where, kernel))
+        return [out.detach(), *torch.autograd.grad(out.float().square().sum(), tensors)]
+
+    expected, found = run("by_sequence"), dict[str, Any]()
+    for kernel in ("varlen", "flash_attention_2", "flex"):
+        try:
+            check_kernel(kernel, where, torch.bfloat16)
+        except InvalidInputError as error:
+            found[kernel] = str(error)
+            continue
+        apart = [float((a - b).float().norm() / b.float().norm()) for a, b in zip(run(kernel), expected, strict=True)]
+        assert max(apart) < 0.02, f"{kernel} differs from one product a sequence: {apart}"
+        seconds = timed(lambda kernel=kernel: run(kernel), device, runs=3)
+        found[kernel] = {"relative differences of output, query, key, value": apart, "seconds": seconds}
+    return found | {"by_sequence": {"seconds": timed(lambda: run("by_sequence"), device, runs=3)}}
+
+
+def sglang(python: str, device: str) -> None:
+    """Generation and every sync path against an SGLang of another environment; over NCCL on a GPU."""
+    script = Path(__file__).resolve().parents[1] / "python" / "sglang_real.py"
+    subprocess.run([sys.executable, str(script), "--python", python, "--device", device], check=True)
 
 
 def flops(config: PreTrainedConfig, work: Work) -> float:
@@ -300,6 +337,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--token-budget", type=int, default=32_768, help="tokens of a micro-batch, on both sides")
     parser.add_argument("--tiny", action="store_true", help="a tiny model and batch: shows that the script works")
+    parser.add_argument("--sglang-python", help="interpreter that has sglang: its generation and syncs are run first")
     parser.add_argument("--no-trl", action="store_true", help="leave TRL out")
     options = parser.parse_args()
     work = Work(GROUPS, GROUP_SIZE, PROMPT, LENGTH, options.token_budget)
@@ -308,6 +346,9 @@ def main() -> None:
     where = torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or platform.machine()
     rate = matmul_rate(options.device, tiny=options.tiny)
     print(json.dumps({"device": where, "torch": torch.__version__, "matmul TFLOP/s": rate / 1e12, **asdict(work)}))
+    if options.sglang_python:
+        sglang(options.sglang_python, options.device)
+    print(json.dumps({"packed attention": kernels(work, options.device)}), flush=True)
     texts: list[str] = []
     for name in options.shapes:
         print(json.dumps({name: correctness(name, work, options.device)}), flush=True)

@@ -79,13 +79,15 @@ def start(case: Case, folder: Path) -> Path:
 def recipe_of(case: Case, model: Path, steps: int) -> Recipe:
     """The GRPO stage of the recipe, from the given model."""
     from assay.recipe import load_recipe
+    from assay.recipe.schema import FolderModel
 
-    recipe = load_recipe(RECIPES / case.recipe, overrides=["model.kind=huggingface", f"model.path={model}"])
+    recipe = load_recipe(RECIPES / case.recipe)
     stage = next(stage for stage in recipe.stage if stage.kind == "grpo")
     changes = {"steps": steps, "checkpoint_every": 10_000, "sample_groups": 1}
     changes |= {"prompts_per_step": case.prompts, "group_size": case.group}
     sampling = stage.sampling.model_copy(update={"max_new_tokens": case.tokens, "stop": []})
-    return recipe.model_copy(update={"stage": [stage.model_copy(update={**changes, "sampling": sampling})]})
+    stage = stage.model_copy(update={**changes, "sampling": sampling})
+    return recipe.model_copy(update={"model": FolderModel(path=str(model)), "stage": [stage]})
 
 
 def run_assay(case: Case, model: Path, steps: int) -> dict[str, float]:

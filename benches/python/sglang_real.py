@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--python", required=True, help="interpreter that has sglang")
     parser.add_argument("--model", help="folder of a Llama-like model; a tiny random one by default")
     parser.add_argument("--paths", nargs="+", default=["shared_memory", "value", "disk", "distributed"])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where server and learner compute")
     parser.add_argument("--tokens", type=int, default=24, help="new tokens of a completion")
     parser.add_argument("--flight-tokens", type=int, default=300, help="the same where something must be in flight")
     parser.add_argument("--log-directory", type=Path, help="folder for the server's log")
@@ -51,10 +52,10 @@ class Trial:
     def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
         self.tokens = arguments.tokens
         self.flight_tokens = arguments.flight_tokens
-        self.paths = arguments.paths
+        self.paths, self.device = arguments.paths, arguments.device
         self.folder = folder
         model_path = Path(arguments.model) if arguments.model else tiny_model(folder / "model")
-        self.model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32).eval()
+        self.model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32).eval().to(self.device)
         self.first = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.weights = {0: self.first}
         self.version = 0
@@ -65,7 +66,7 @@ class Trial:
         self.server = LocalServer(
             LaunchOptions(
                 model_path=str(model_path),
-                device="cpu",
+                device=self.device,
                 dtype="float32",
                 python=arguments.python,
                 arguments=tuple(arguments_of_server),
@@ -105,7 +106,9 @@ class Trial:
 
     def generator(self, path: str, pause: str = "retract") -> SGLangGenerator:
         """A generator of its own, so that every check meets the server as it then is."""
-        sync = SyncOptions(path=path, pause=pause, verify="always", directory=self.folder / "weights")
+        backend = "nccl" if self.device == "cuda" else "gloo"
+        folder = self.folder / "weights"
+        sync = SyncOptions(path=path, pause=pause, verify="always", directory=folder, backend=backend)
         return SGLangGenerator(self.server.url, sync=sync, request_timeout_s=300)
 
     def generate(self, generator: SGLangGenerator, tokens: int | None = None) -> list[Rollout]:
@@ -119,7 +122,7 @@ class Trial:
         self.version += 1
         draw = torch.Generator().manual_seed(self.version)
         noisy = {
-            name: tensor + 0.02 * tensor.abs().mean() * torch.randn(tensor.shape, generator=draw)
+            name: tensor + 0.02 * tensor.abs().mean() * torch.randn(tensor.shape, generator=draw).to(tensor.device)
             for name, tensor in self.first.items()
         }
         self.model.load_state_dict(noisy)
@@ -155,10 +158,10 @@ class Trial:
     def logprobs(self, rollout: Rollout, version: int) -> np.ndarray:
         """``float32[completion]``: the learner's log-probabilities of the sampled tokens under a version."""
         self.model.load_state_dict(self.weights[version])
-        ids = torch.from_numpy(np.concatenate([rollout.prompt_ids, rollout.token_ids]).astype(np.int64))
+        ids = torch.from_numpy(np.concatenate([rollout.prompt_ids, rollout.token_ids]).astype(np.int64)).to(self.device)
         with torch.no_grad():
             scores = torch.log_softmax(self.model(ids[None]).logits[0, :-1], dim=-1)
-        return scores.gather(1, ids[1:, None])[len(rollout.prompt_ids) - 1 :, 0].numpy()
+        return scores.gather(1, ids[1:, None])[len(rollout.prompt_ids) - 1 :, 0].cpu().numpy()
 
     def path(self, path: str) -> dict[str, object]:
         """Two syncs over one path: the first includes what is done once (joining a group, starting helpers)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,17 +98,22 @@ def _run(
     with hosts.interrupt as interrupt, closing(folder):
         folder.trackers += open_trackers(recipe.track, path, recipe.model_dump(mode="json"))
         rewards = hosts.rewards(tokenizer_json(policy.tokenizer, folder.path / "tokenizer"))
-        with closing(hosts.generator(recipe, policy, folder.path)) as generator:
+        with ExitStack() as ends:
             context = RunContext(
                 recipe,
                 folder,
                 policy,
-                generator,
+                hosts.generator(recipe, policy, folder.path),
                 problems,
                 interrupt,
                 reward_servers=rewards,
                 controller=controller,
             )
+
+            def close() -> None:  # whichever it has by then: a student has one of its own
+                context.generator.close()
+
+            ends.callback(close)
             start, checkpoint = resume_point(context) if resume else (0, None)
             restore_weights(context, recipe.stage[:start])
             try:

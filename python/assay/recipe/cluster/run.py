@@ -217,7 +217,8 @@ def _wait(learners: list[Any], runs: list[Any], interrupt: Interrupt) -> dict[st
                     with suppress(RayTaskError):
                         ray.get(peer)
                 raise
-            if run is runs[0]:
+            # Equal, not the same: a client at ray:// gets a new object for every answer.
+            if run == runs[0]:
                 return outcome
         if interrupt.requested and not told:
             told = True
