@@ -191,6 +191,7 @@ def serve(
     tls_key: str | PathLike[str] | None = None,
     tls_client_ca: str | PathLike[str] | None = None,
     token_file: str | PathLike[str] | None = None,
+    tenant_weights: Sequence[str] = ...,
     insecure_public: bool = False,
     public_metrics: bool = False,
 ) -> None: ...

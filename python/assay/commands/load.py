@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,6 +51,27 @@ def load(  # noqa: PLR0913 - each is an option of the command
     allow_shed: Annotated[
         bool, typer.Option("--allow-shed", help="A request that the server turns away is no failure.")
     ] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="Speak TLS; so do the four options below.")] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="Authorities of the servers, PEM. [default: those of this machine]", show_default=False),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help="This client's certificate, PEM, for servers that want one; with --key.", show_default=False),
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its key, PEM.", show_default=False)] = None,
+    server_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name in the servers' certificates. [default: the host]", show_default=False),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="The bearer token that servers want. [default: the variable ASSAY_TOKEN]", show_default=False
+        ),
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="NAME", help="Who the work is for.", show_default=False)] = None,
     pid: Annotated[
         int | None, typer.Option(help="Process id of a local server: report its CPU and memory.", show_default=False)
     ] = None,
@@ -77,8 +99,13 @@ def load(  # noqa: PLR0913 - each is an option of the command
         "timeout": timeout,
         "retry": retry,
         "allow_shed": allow_shed,
+        "tls": tls,
+        "server_name": server_name,
+        "tenant": tenant,
         "pid": pid,
     }
+    files = {"ca": ca, "certificate": certificate, "key": key, "token_file": token_file}
+    options |= {name: str(path) for name, path in files.items() if path is not None}
     shown = sys.stderr.isatty()
     ok, interrupted, text, report = run(
         json.dumps(options), lambda line: sys.stderr.write(f"{line}\n") if shown else None

@@ -77,6 +77,14 @@ def serve(  # noqa: PLR0913 - one parameter an option
             show_default=False,
         ),
     ] = None,
+    tenant_weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=WEIGHT",
+            help="The share of a tenant beside others that have work; all others have 1; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     insecure_public: Annotated[
         bool,
         typer.Option(
@@ -114,6 +122,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
         tls_key=tls_key,
         tls_client_ca=tls_client_ca,
         token_file=token_file,
+        tenant_weights=list(tenant_weight or []),
         insecure_public=insecure_public,
         public_metrics=public_metrics,
     )

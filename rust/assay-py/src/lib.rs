@@ -22,6 +22,10 @@ mod verify;
 
 use pyo3::prelude::*;
 
+/// As in the stand-alone server; Python's own objects are not its business.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

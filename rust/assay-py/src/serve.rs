@@ -10,7 +10,7 @@ use crate::errors::raise;
 
 /// Serves until the process gets SIGINT or SIGTERM. `ready` is called with the bound address, `HOST:PORT`.
 #[pyfunction]
-#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new(), metrics = None, otlp = None, plugins = Vec::new(), plugin_python = None, tls_certificate = None, tls_key = None, tls_client_ca = None, token_file = None, insecure_public = false, public_metrics = false))]
+#[pyo3(signature = (ready, *, bind = None, config = None, threads = None, max_message_bytes = None, tokenizers = Vec::new(), metrics = None, otlp = None, plugins = Vec::new(), plugin_python = None, tls_certificate = None, tls_key = None, tls_client_ca = None, token_file = None, tenant_weights = Vec::new(), insecure_public = false, public_metrics = false))]
 #[expect(
     clippy::too_many_arguments,
     clippy::needless_pass_by_value,
@@ -32,6 +32,7 @@ pub(crate) fn serve(
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
     token_file: Option<PathBuf>,
+    tenant_weights: Vec<String>,
     insecure_public: bool,
     public_metrics: bool,
 ) -> PyResult<()> {
@@ -48,6 +49,7 @@ pub(crate) fn serve(
         tls_key,
         tls_client_ca,
         token_file,
+        tenant_weights,
         insecure_public,
         public_metrics,
     };

@@ -1,17 +1,16 @@
 //! Who calls: bearer tokens and the names they, or client certificates, stand for.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use pin_project_lite::pin_project;
 use tonic::Status;
 use tower::{Layer, Service};
 
 use crate::guard::{Live, Peer, Source};
 use crate::observe::Seen;
+use crate::refusable::Refusable;
 use crate::tokens::Tokens;
 use crate::{Config, ServeError};
 
@@ -149,7 +148,7 @@ where
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = AuthFuture<S::Future>;
+    type Future = Refusable<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -161,11 +160,7 @@ where
         if self.auth.wants_tokens() && !is_open {
             match self.auth.admit(request.headers()) {
                 Ok(found) => caller = found,
-                Err(status) => {
-                    return AuthFuture::Refusal {
-                        status: Some(status),
-                    };
-                }
+                Err(status) => return Refusable::refused(status),
             }
         }
         // What has been read need not go where something might write it down.
@@ -181,41 +176,7 @@ where
             caller.sign(request.headers_mut());
             request.extensions_mut().insert(caller);
         }
-        AuthFuture::Answer {
-            answer: self.inner.call(request),
-        }
-    }
-}
-
-pin_project! {
-    /// The response to come.
-    #[project = Coming]
-    pub(crate) enum AuthFuture<F> {
-        Refusal { status: Option<Status> },
-        Answer {
-            #[pin]
-            answer: F,
-        },
-    }
-}
-
-impl<F, B, E> Future for AuthFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-    B: Default,
-{
-    type Output = Result<Response<B>, E>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            Coming::Refusal { status } => {
-                let status = status
-                    .take()
-                    .unwrap_or_else(|| Status::internal("asked twice"));
-                Poll::Ready(Ok(status.into_http()))
-            }
-            Coming::Answer { answer } => answer.poll(context),
-        }
+        Refusable::passed(self.inner.call(request))
     }
 }
 

@@ -1,13 +1,14 @@
 //! What a server is told at its start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::ServeError;
 use crate::outside::{EndpointConfig, OutsideConfig, PluginConfig};
+use crate::{ServeError, tenant};
 
 /// Settings of a server. Every field has a default, and a TOML file may give any of them under the same name:
 ///
@@ -34,6 +35,12 @@ pub struct Config {
     /// Most work that is scored or waits to be, in tokens: four bytes of text, or one id, and 400 for each item. More is turned
     /// away with `RESOURCE_EXHAUSTED`. Default 134,217,728, about 512 MiB of text.
     pub max_queued_tokens: u64,
+    /// Longest time that a request may be expected to wait for its turn, in seconds; one that would wait longer is turned away,
+    /// whatever its deadline. Default 0.5.
+    pub max_wait_seconds: f64,
+    /// Shares of tenants that are not 1: with 3, a tenant gets three times as much as another while both have work. From 0.01
+    /// to 1,000. Default none.
+    pub tenant_weight: BTreeMap<String, f64>,
     /// Most bytes of requests that are arriving, and most bytes of responses that their callers have not taken. Default 512 MiB.
     pub max_held_bytes: usize,
     /// Bytes of results that are kept, by content, of items that took long to score; 0 keeps none. Default 64 MiB.
@@ -115,6 +122,8 @@ pub struct Overrides {
     pub tls_client_ca: Option<PathBuf>,
     /// [`Config::token_file`].
     pub token_file: Option<PathBuf>,
+    /// Added to [`Config::tenant_weight`]: `NAME=WEIGHT`.
+    pub tenant_weights: Vec<String>,
     /// [`Config::insecure_public`], if true.
     pub insecure_public: bool,
     /// [`Config::public_metrics`], if true.
@@ -129,6 +138,8 @@ impl Default for Config {
             max_message_bytes: 64 << 20,
             max_items: 65_536,
             max_queued_tokens: 128 << 20,
+            max_wait_seconds: 0.5,
+            tenant_weight: BTreeMap::new(),
             max_held_bytes: 512 << 20,
             result_cache_bytes: 64 << 20,
             drain_seconds: 30,
@@ -213,6 +224,10 @@ impl Config {
         config.tls_key = overrides.tls_key.or(config.tls_key);
         config.tls_client_ca = overrides.tls_client_ca.or(config.tls_client_ca);
         config.token_file = overrides.token_file.or(config.token_file);
+        for weight in &overrides.tenant_weights {
+            let (name, weight) = named_weight(weight)?;
+            config.tenant_weight.insert(name, weight);
+        }
         config.insecure_public |= overrides.insecure_public;
         config.public_metrics |= overrides.public_metrics;
         Ok(config)
@@ -224,6 +239,27 @@ impl Config {
             plugin: self.plugin.clone(),
             plugin_python: self.plugin_python.clone(),
         }
+    }
+
+    /// By the names that tenants have in the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Config`] for a weight out of its range.
+    pub(crate) fn tenant_weights(&self) -> Result<HashMap<Arc<str>, f64>, ServeError> {
+        let weight = |(name, &weight): (&String, &f64)| {
+            if !(0.01..=1000.0).contains(&weight) {
+                return Err(ServeError::Config(format!(
+                    "tenant_weight: {name} has {weight}; it has to be from 0.01 to 1000"
+                )));
+            }
+            Ok((tenant::named(name), weight))
+        };
+        self.tenant_weight.iter().map(weight).collect()
+    }
+
+    pub(crate) fn max_wait(&self) -> Duration {
+        Duration::try_from_secs_f64(self.max_wait_seconds).unwrap_or(Duration::MAX)
     }
 
     pub(crate) fn drain(&self) -> Duration {
@@ -252,4 +288,15 @@ impl Config {
             threads => threads,
         }
     }
+}
+
+/// `NAME=WEIGHT`.
+fn named_weight(text: &str) -> Result<(String, f64), ServeError> {
+    text.split_once('=')
+        .and_then(|(name, weight)| Some((name.trim().to_owned(), weight.trim().parse().ok()?)))
+        .ok_or_else(|| {
+            ServeError::Config(format!(
+                "tenant-weight: {text:?} is not NAME=WEIGHT, as in team-a=3"
+            ))
+        })
 }

@@ -18,6 +18,7 @@ mod observe;
 pub mod outside;
 pub mod pb;
 mod process;
+mod refusable;
 mod results;
 mod serve;
 mod service;

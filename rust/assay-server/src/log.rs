@@ -5,8 +5,8 @@ use std::io::stderr;
 use tracing_subscriber::EnvFilter;
 
 use crate::pb;
-use crate::pb::item::Completion;
 use crate::pb::item_result::Outcome;
+use crate::wire::{Completion, Item};
 
 /// Characters of a text that are logged.
 const LONGEST_TEXT: usize = 2000;
@@ -29,7 +29,7 @@ pub fn log_to_stderr() {
 }
 
 /// A line for each item, with what was scored and what it got. Only where the configuration asks for it.
-pub(crate) fn log_texts(request_id: &str, items: &[pb::Item], results: &[pb::ItemResult]) {
+pub(crate) fn log_texts(request_id: &str, items: &[Item], results: &[pb::ItemResult]) {
     for (item, result) in items.iter().zip(results) {
         let total = match &result.outcome {
             Some(Outcome::Scored(scored)) => scored.total,

@@ -11,6 +11,10 @@ use assay_server::load::{LoadOptions, load};
 use assay_server::{Config, Overrides, ServeError};
 use clap::{Args, Parser, Subcommand};
 
+/// Requests are made of many small pieces that one thread allocates and another frees, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The assay reward server: scores completions over gRPC.
 ///
 /// Prints `listening on ADDRESS` when it is ready. SIGTERM and Ctrl-C stop it after the requests in flight.
@@ -79,6 +83,9 @@ struct Arguments {
     /// environment variable `ASSAY_SERVER_TOKENS` [default: none]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// The share of a tenant beside others that have work, as NAME=WEIGHT; all others have 1; may be repeated
+    #[arg(long = "tenant-weight", value_name = "NAME=WEIGHT")]
+    tenant_weights: Vec<String>,
     /// Listen on a public address although there is no TLS or no way to know callers
     #[arg(long)]
     insecure_public: bool,
@@ -102,6 +109,7 @@ impl Arguments {
             tls_key: self.tls_key,
             tls_client_ca: self.tls_client_ca,
             token_file: self.token_file,
+            tenant_weights: self.tenant_weights,
             insecure_public: self.insecure_public,
             public_metrics: self.public_metrics,
         };

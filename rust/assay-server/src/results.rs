@@ -13,12 +13,12 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::pb;
-use crate::pb::item::Completion;
+use crate::wire::{Completion, Item};
 
 /// An item that took less is not kept.
 pub(crate) const WORTH: Duration = Duration::from_micros(50);
 /// Bytes of a completion that the first look takes from each end.
-const ENDS: usize = 64;
+const ENDS: usize = 32;
 /// What an entry takes beside the texts of its result.
 const ENTRY: usize = 200;
 
@@ -63,16 +63,21 @@ impl Results {
         self.limit > 0
     }
 
-    /// The result of an item with this content, under this item's id.
-    pub(crate) fn get(&self, spec: &SpecHash, item: &pb::Item) -> Option<pb::ItemResult> {
+    /// Places of items that look like ones whose results are kept.
+    pub(crate) fn alike(&self, spec: &SpecHash, items: &[Item]) -> Vec<usize> {
         if self.count.load(Ordering::Relaxed) == 0 {
-            return None;
+            return Vec::new();
         }
+        let keys: Vec<u64> = items.iter().map(|item| self.look(spec, item)).collect();
+        let state = self.lock();
+        let known = |place: &usize| state.entries.contains_key(&keys[*place]);
+        (0..items.len()).filter(known).collect()
+    }
+
+    /// The result of an item with this content, under this item's id. Hashes the content in full, and not under the lock:
+    /// worth it for an item that is [`Results::alike`].
+    pub(crate) fn get(&self, spec: &SpecHash, item: &Item) -> Option<pb::ItemResult> {
         let key = self.look(spec, item);
-        // The content is hashed in full only for an item that looks like one that is kept, and not under the lock.
-        if !self.lock().entries.contains_key(&key) {
-            return None;
-        }
         let digest = digest(spec, item);
         let mut state = self.lock();
         let entry = state
@@ -81,13 +86,13 @@ impl Results {
             .filter(|entry| entry.digest == digest)?;
         entry.used = true;
         Some(pb::ItemResult {
-            id: item.id.clone(),
+            id: item.id.to_string(),
             ..entry.result.clone()
         })
     }
 
     /// Keeps a result.
-    pub(crate) fn keep(&self, spec: &SpecHash, item: &pb::Item, result: &pb::ItemResult) {
+    pub(crate) fn keep(&self, spec: &SpecHash, item: &Item, result: &pb::ItemResult) {
         let result = pb::ItemResult {
             id: String::new(),
             ..result.clone()
@@ -130,18 +135,23 @@ impl Results {
     }
 
     /// Equal for items that are equal, and for few others.
-    fn look(&self, spec: &SpecHash, item: &pb::Item) -> u64 {
+    fn look(&self, spec: &SpecHash, item: &Item) -> u64 {
         let (kind, bytes) = written(item);
         let ends = (
             &bytes[..bytes.len().min(ENDS)],
             &bytes[bytes.len().saturating_sub(ENDS)..],
         );
-        self.looks
-            .hash_one((spec, kind, bytes.len(), ends, &item.reference))
+        self.looks.hash_one((
+            &spec[..8],
+            kind,
+            bytes.len(),
+            ends,
+            item.reference.as_deref().unwrap_or_default(),
+        ))
     }
 }
 
-fn written(item: &pb::Item) -> (u8, &[u8]) {
+fn written(item: &Item) -> (u8, &[u8]) {
     match &item.completion {
         Some(Completion::Text(text)) => (1, text.as_bytes()),
         Some(Completion::TokenIds(ids)) => (2, ids),
@@ -150,7 +160,7 @@ fn written(item: &pb::Item) -> (u8, &[u8]) {
 }
 
 /// Of the content; the id and the prompt change no result of the core.
-fn digest(spec: &SpecHash, item: &pb::Item) -> [u8; 32] {
+fn digest(spec: &SpecHash, item: &Item) -> [u8; 32] {
     let (kind, bytes) = written(item);
     let mut hash = Sha256::new();
     hash.update(spec);
@@ -177,11 +187,11 @@ fn size(result: &pb::ItemResult) -> usize {
 mod tests {
     use super::*;
 
-    fn item(text: &str, reference: Option<&str>) -> pb::Item {
-        pb::Item {
-            id: "x".to_owned(),
-            completion: Some(Completion::Text(text.to_owned())),
-            reference: reference.map(str::to_owned),
+    fn item(text: &str, reference: Option<&str>) -> Item {
+        Item {
+            id: "x".into(),
+            completion: Some(Completion::Text(text.into())),
+            reference: reference.map(Into::into),
             prompt: None,
         }
     }
@@ -204,10 +214,13 @@ mod tests {
         let long = "a".repeat(1000);
         let kept = item(&long, Some("7"));
         assert_eq!(results.get(&spec, &kept), None);
+        assert!(results.alike(&spec, std::slice::from_ref(&kept)).is_empty());
         results.keep(&spec, &kept, &result(1.0));
-        let again = pb::Item {
-            id: "again".to_owned(),
-            prompt: Some("?".to_owned()),
+        let some = [item("b", None), kept.clone(), item(&long, Some("8"))];
+        assert_eq!(results.alike(&spec, &some), [1]);
+        let again = Item {
+            id: "again".into(),
+            prompt: Some("?".into()),
             ..kept.clone()
         };
         let found = results.get(&spec, &again).unwrap();
@@ -217,7 +230,7 @@ mod tests {
         );
         // It differs in the middle only, where the first look does not look.
         let middle = format!("{}b{}", &long[..500], &long[501..]);
-        let ids = pb::Item {
+        let ids = Item {
             completion: Some(Completion::TokenIds(long.clone().into_bytes().into())),
             ..kept.clone()
         };

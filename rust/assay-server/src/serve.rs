@@ -11,7 +11,7 @@ use crate::auth::Auth;
 use crate::guard::{self, Bounds, Door};
 use crate::observe::{Observation, Readiness};
 use crate::pb::reward_service_server::RewardServiceServer;
-use crate::service::RewardServer;
+use crate::service::{RewardServer, Rewards};
 use crate::{Config, ServeError, pb};
 
 /// HTTP/2 windows: the default of 64 KiB makes a sender wait for each 64 KiB of a batch.
@@ -67,9 +67,7 @@ pub async fn serve(
         .set_serving::<RewardServiceServer<RewardServer>>()
         .await;
     let (gate, stop_streams) = (rewards.gate(), rewards.stopper());
-    let service = RewardServiceServer::new(rewards)
-        .max_decoding_message_size(max_message_bytes)
-        .max_encoding_message_size(max_message_bytes);
+    let service = Rewards::new(rewards, max_message_bytes);
     let (stopping, mut stopped) = watch::channel(false);
     let graceful = stop_gracefully(
         stop,

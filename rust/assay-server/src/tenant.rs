@@ -17,7 +17,7 @@ pub(crate) fn of(extensions: &Extensions, headers: &HeaderMap) -> Arc<str> {
         .and_then(|name| name.to_str().ok())
         .filter(|name| !name.is_empty())
     {
-        return format!("tenant {}", &name[..name.len().min(LONGEST)]).into();
+        return named(name);
     }
     // Without the port: a caller has several connections.
     let address = extensions.get::<Peer>().and_then(|peer| peer.address);
@@ -27,11 +27,17 @@ pub(crate) fn of(extensions: &Extensions, headers: &HeaderMap) -> Arc<str> {
     )
 }
 
+/// The tenant of this name, which may not be empty.
+pub(crate) fn named(name: &str) -> Arc<str> {
+    let end = name.floor_char_boundary(LONGEST);
+    format!("tenant {}", &name[..end]).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn named(name: &str) -> Arc<str> {
+    fn called(name: &str) -> Arc<str> {
         let mut headers = HeaderMap::new();
         headers.insert("assay-tenant", name.parse().unwrap());
         of(&Extensions::new(), &headers)
@@ -39,8 +45,8 @@ mod tests {
 
     #[test]
     fn a_name_of_any_length() {
-        assert_eq!(&*named("team-a"), "tenant team-a");
-        assert_eq!(named(&"x".repeat(1000)).len(), "tenant ".len() + LONGEST);
-        assert_eq!(&*named(""), "nobody");
+        assert_eq!(&*called("team-a"), "tenant team-a");
+        assert_eq!(called(&"x".repeat(1000)).len(), "tenant ".len() + LONGEST);
+        assert_eq!(&*called(""), "nobody");
     }
 }

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use assay_server::Config;
-use common::{TestServer, http, request, text};
+use assay_server::pb::reward_service_client::RewardServiceClient;
+use assay_server::{Config, pb};
+use common::{TestServer, free, http, request, text};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -18,13 +19,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::net::{TcpListener, TcpStream};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
-
-/// A port that was free a moment ago.
-async fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
-}
 
 /// Each sample by its name and labels.
 async fn scrape(address: SocketAddr) -> HashMap<String, f64> {
@@ -44,8 +40,9 @@ async fn watched() -> (TestServer, SocketAddr) {
     let config = Config {
         metrics: Some(metrics.to_string()),
         threads: 1,
-        // Every item is scored, however long it takes.
+        // Every item is scored, however long it takes and however long it has to wait.
         result_cache_bytes: 0,
+        max_wait_seconds: 3600.0,
         ..Config::default()
     };
     (TestServer::start(config).await, metrics)
@@ -65,12 +62,12 @@ async fn metrics_count_calls_items_components_and_fuel() {
         text("<think>x</think><answer>4</answer>", Some("4")),
         text(r"\boxed{\sin(x)^2+\cos(x)^2}", Some("1")),
         text("4", None),
-        assay_server::pb::Item::default(),
+        pb::Item::default(),
     ];
     let spec = r#"{"accuracy": 1.0, "format": 0.5}"#;
     client.score(request(spec, items.clone())).await.unwrap();
     client.score(request(spec, items)).await.unwrap();
-    let empty = assay_server::pb::ScoreRequest::default();
+    let empty = pb::ScoreRequest::default();
     client.score(empty).await.unwrap_err();
     let found = scrape(metrics).await;
     let expected = [
@@ -242,10 +239,7 @@ async fn spans_hang_under_the_callers_trace() {
     };
     client.score(traced(true)).await.unwrap();
     client.score(traced(false)).await.unwrap();
-    client
-        .score(assay_server::pb::ScoreRequest::default())
-        .await
-        .unwrap_err();
+    client.score(pb::ScoreRequest::default()).await.unwrap_err();
     drop(client);
     server.stop().await.unwrap();
 
@@ -279,4 +273,53 @@ async fn spans_hang_under_the_callers_trace() {
         attributes(other)["rpc.grpc.status_code"],
         Value::IntValue(3)
     );
+}
+
+/// Sums that take as much fuel as there is, and differ.
+fn slow(n: usize) -> pb::Item {
+    let sum =
+        format!(r"\boxed{{\sum_{{i=1}}^{{99}}\sum_{{j=1}}^{{99}}\sum_{{k=1}}^{{99}}\sin({n}ijk)}}");
+    text(&sum, Some("1"))
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_waits_for_the_first_even_if_that_goes() {
+    let (server, metrics) = watched().await;
+    let named = |items| pb::ScoreRequest {
+        request_id: "r-1".to_owned(),
+        ..request(r#""accuracy""#, items)
+    };
+    let message = named((0..200).map(slow).collect());
+    let send = |message: pb::ScoreRequest, mut client: RewardServiceClient<Channel>| {
+        tokio::spawn(async move { client.score(message).await })
+    };
+    let first = send(message.clone(), server.client().await);
+    while scrape(metrics).await["assay_inflight"] < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    let second = send(message.clone(), server.client().await);
+    let hits = "assay_cache_hits_total{cache=\"request\"}";
+    while scrape(metrics).await[hits] < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    // The first caller goes; whoever waits with it loses nothing.
+    first.abort();
+    let answered = second.await.unwrap().unwrap().into_inner();
+    assert_eq!(
+        (answered.request_id.as_str(), answered.results.len()),
+        ("r-1", 200)
+    );
+    let found = scrape(metrics).await;
+    // It was worked on once.
+    assert_eq!(found["assay_work_seconds_count"], 1.0);
+    assert_eq!(found["assay_items_total{status=\"undecided\"}"], 200.0);
+    // The same name with another content is another request.
+    let other = server
+        .client()
+        .await
+        .score(named(vec![text("7", Some("7"))]))
+        .await;
+    assert_eq!(other.unwrap().into_inner().results.len(), 1);
+    assert_eq!(scrape(metrics).await[hits], 1.0);
+    server.stop().await.unwrap();
 }

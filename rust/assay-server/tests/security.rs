@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use assay_server::client::{Client, ClientErrorKind, ClientOptions, Tls};
+use assay_server::load::{LoadOptions, load};
 use assay_server::pb::reward_service_client::RewardServiceClient;
 use assay_server::{Config, ServeError, pb, serve};
 use common::certificates::{Authority, Folder};
@@ -250,6 +251,51 @@ async fn the_client_brings_token_and_certificate() {
     let error = stranger.run(stranger.texts(&[item])).await.unwrap_err();
     assert_eq!(error.kind(), ClientErrorKind::Unavailable);
     assert!(!error.to_string().contains(OTHER), "{error}");
+    server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn load_is_made_with_certificates_and_a_token() {
+    let (authority, folder) = (Authority::new(), Folder::new("load"));
+    let config = Config {
+        token_file: Some(folder.write("tokens", &format!("team-a:{TOKEN}"))),
+        ..secured(&authority, &folder, true)
+    };
+    let server = TestServer::start(config).await;
+    let (certificate, key) = authority.issue("trainer.test");
+    let options = LoadOptions {
+        target: server.address.to_string(),
+        requests: Some(10),
+        batch: 8,
+        ca: Some(folder.write("authority.pem", &authority.pem())),
+        certificate: Some(folder.write("client.pem", &certificate)),
+        key: Some(folder.write("client.key", &key)),
+        server_name: Some(NAME.to_owned()),
+        token_file: Some(folder.write("token", &format!("{TOKEN}\n"))),
+        ..LoadOptions::default()
+    };
+    let make = |options: LoadOptions| {
+        tokio::task::spawn_blocking(move || load(&options, &std::sync::Arc::default(), |_| ()))
+    };
+    for retry in [false, true] {
+        let options = LoadOptions {
+            retry,
+            ..options.clone()
+        };
+        let report = make(options).await.unwrap().unwrap();
+        assert!(report.ok && report.findings.items == 80, "{report}");
+    }
+    let stranger = LoadOptions {
+        token_file: Some(folder.write("stranger", OTHER)),
+        ..options.clone()
+    };
+    let error = make(stranger).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("token"), "{error}");
+    let plain = LoadOptions {
+        target: options.target.clone(),
+        ..LoadOptions::default()
+    };
+    assert!(make(plain).await.unwrap().is_err());
     server.stop().await.unwrap();
 }
 

@@ -6,7 +6,7 @@ mod common;
 use assay_server::pb::item::Completion;
 use assay_server::pb::item_result::Outcome;
 use assay_server::pb::score_request::SpecSource;
-use assay_server::{Config, ServeError, pb, serve};
+use assay_server::{Config, Overrides, ServeError, pb, serve};
 use common::{TestServer, request, text};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -339,7 +339,7 @@ async fn stopping_tells_watchers_and_finishes_what_is_in_flight() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_and_a_missing_tokenizer_are_named() {
+async fn a_port_in_use_a_missing_tokenizer_and_a_weight_out_of_range_are_named() {
     let server = TestServer::start(Config::default()).await;
     let bind = server.address.to_string();
     let taken = Config {
@@ -364,5 +364,27 @@ async fn a_port_in_use_and_a_missing_tokenizer_are_named() {
         error.to_string().contains("/nowhere/tokenizer.json"),
         "{error}"
     );
+    for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let heavy = Config {
+            tenant_weight: [("team-a".to_owned(), weight)].into(),
+            ..Config::default()
+        };
+        let error = serve(heavy, std::future::pending(), |_| ())
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("team-a"), "{error}");
+    }
+    for (text, expected) in [
+        ("team-a=3", Some(3.0)),
+        ("team-a", None),
+        ("team-a=x", None),
+    ] {
+        let overrides = Overrides {
+            tenant_weights: vec![text.to_owned()],
+            ..Overrides::default()
+        };
+        let weight = Config::load(None, overrides).map(|config| config.tenant_weight["team-a"]);
+        assert_eq!(weight.ok(), expected, "{text}");
+    }
     server.stop().await.unwrap();
 }

@@ -5,123 +5,16 @@ mod common;
 
 use std::collections::HashMap;
 
-use assay_core::score::{Item, Status as ItemStatus};
-use assay_core::spec::RewardSpec;
-use assay_server::client::{Client, ClientErrorKind, ClientOptions, Trace};
 use assay_server::pb::item_result::Outcome;
-use assay_server::pb::score_request::SpecSource;
+use assay_server::pb::reward_service_client::RewardServiceClient;
 use assay_server::pb::score_stream_request::Message as Ask;
-use assay_server::pb::score_stream_response::Message as Tell;
 use assay_server::pb::stream_open;
 use assay_server::{Config, pb};
+use common::stream::{Driven, item, message, open, slow, total};
 use common::{TestServer, request, text};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming};
-
-/// A stream that a test drives by hand.
-struct Driven {
-    asks: mpsc::Sender<pb::ScoreStreamRequest>,
-    tells: Streaming<pb::ScoreStreamResponse>,
-}
-
-impl Driven {
-    async fn begin(server: &TestServer, first: Ask) -> Result<Self, Status> {
-        Self::named(server, first, "").await
-    }
-
-    async fn named(server: &TestServer, first: Ask, tenant: &str) -> Result<Self, Status> {
-        let (asks, asked) = mpsc::channel(4);
-        asks.try_send(message(first)).unwrap();
-        let mut request = tonic::Request::new(ReceiverStream::new(asked));
-        if !tenant.is_empty() {
-            request
-                .metadata_mut()
-                .insert("assay-tenant", tenant.parse().unwrap());
-        }
-        let tells = server.client().await.score_stream(request).await?;
-        Ok(Self {
-            asks,
-            tells: tells.into_inner(),
-        })
-    }
-
-    async fn opened(&mut self) -> pb::StreamOpened {
-        match self.tells.message().await.unwrap().unwrap().message {
-            Some(Tell::Opened(opened)) => opened,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn ask(&self, items: Vec<pb::Item>) {
-        let items = pb::StreamItems {
-            items,
-            timeout_ms: 0,
-        };
-        // A stream that has ended tells why on the other side.
-        let _ = self.asks.send(message(Ask::Items(items))).await;
-    }
-
-    /// The next results; `None` at the end.
-    async fn results(&mut self) -> Result<Option<Vec<pb::ItemResult>>, Status> {
-        match self.tells.message().await?.map(|told| told.message) {
-            Some(Some(Tell::Results(results))) => Ok(Some(results.results)),
-            None => Ok(None),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// What the stream ends with.
-    async fn end(mut self) -> Status {
-        loop {
-            match self.results().await {
-                Ok(Some(_)) => {}
-                Ok(None) => return Status::ok(""),
-                Err(status) => return status,
-            }
-        }
-    }
-}
-
-fn message(message: Ask) -> pb::ScoreStreamRequest {
-    pb::ScoreStreamRequest {
-        message: Some(message),
-    }
-}
-
-fn open(spec_json: &str) -> Ask {
-    let Some(SpecSource::Spec(spec)) = request(spec_json, vec![]).spec_source else {
-        panic!("no spec")
-    };
-    Ask::Open(pb::StreamOpen {
-        request_id: "stream-1".to_owned(),
-        spec_source: Some(stream_open::SpecSource::Spec(spec)),
-        tokenizer_sha256: String::new(),
-    })
-}
-
-fn item(id: &str, completion: &str, reference: &str) -> pb::Item {
-    pb::Item {
-        id: id.to_owned(),
-        ..text(completion, Some(reference))
-    }
-}
-
-fn total(result: &pb::ItemResult) -> Option<f64> {
-    match result.outcome.as_ref()? {
-        Outcome::Scored(scored) => Some(scored.total),
-        Outcome::Error(_) => None,
-    }
-}
-
-/// An item that takes milliseconds: about as much fuel as there is.
-fn slow(id: &str) -> pb::Item {
-    item(
-        id,
-        r"\boxed{\sum_{i=1}^{99}\sum_{j=1}^{99}\sum_{k=1}^{99}\sin(ijk)}",
-        "1",
-    )
-}
+use tonic::Code;
+use tonic::transport::Channel;
 
 #[tokio::test]
 async fn every_item_has_its_result_under_its_id_and_the_stream_ends_well() {
@@ -231,6 +124,51 @@ async fn a_reader_that_does_not_read_bounds_what_is_held_and_stops_nobody() {
     let over = lazy.end().await;
     assert_eq!(over.code(), Code::InvalidArgument);
     assert!(over.message().contains("window"), "{over}");
+    server.stop().await.unwrap();
+}
+
+/// Of one connection, too: what lies unread of a stream is bounded by the window of the stream, and that of the connection is wider.
+#[tokio::test]
+async fn a_stream_that_is_not_read_does_not_stop_others_of_its_connection() {
+    let server = TestServer::start(Config {
+        threads: 1,
+        ..Config::default()
+    })
+    .await;
+    let channel = Channel::from_shared(format!("http://{}", server.address))
+        .unwrap()
+        .initial_stream_window_size(1 << 18)
+        .initial_connection_window_size(1 << 20)
+        .connect()
+        .await
+        .unwrap();
+    let accuracy = || open(r#""accuracy""#);
+    let mut lazy = Driven::over(channel.clone(), accuracy(), "").await.unwrap();
+    let window = lazy.opened().await.window as usize;
+    let mut read = Driven::over(channel.clone(), accuracy(), "").await.unwrap();
+    read.opened().await;
+    // Megabytes of results, far more than the windows.
+    let long = format!("\\boxed{{{}}}", "x".repeat(5000));
+    lazy.ask(
+        (0..window)
+            .map(|n| item(&n.to_string(), &long, "7"))
+            .collect(),
+    )
+    .await;
+    for round in 0..10 {
+        let id = round.to_string();
+        read.ask(vec![item(&id, "7", "7")]).await;
+        assert_eq!(read.results().await.unwrap().unwrap()[0].id, id);
+        let whole = request(r#""accuracy""#, vec![text(&long, Some("7"))]);
+        let mut client = RewardServiceClient::new(channel.clone());
+        let answered = client.score(whole).await.unwrap().into_inner();
+        assert!(answered.results[0].answer.is_some());
+    }
+    // And it was not read indeed, until now.
+    let mut answered = 0;
+    while answered < window {
+        answered += lazy.results().await.unwrap().unwrap().len();
+    }
     server.stop().await.unwrap();
 }
 
@@ -348,10 +286,7 @@ async fn a_tenant_with_a_backlog_does_not_keep_another_waiting() {
 
 #[tokio::test]
 async fn what_took_long_is_not_scored_again() {
-    let metrics = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
+    let metrics = common::free().await;
     let server = TestServer::start(Config {
         metrics: Some(metrics.to_string()),
         ..Config::default()
@@ -383,183 +318,4 @@ async fn a_stopping_server_answers_what_a_stream_has_sent_and_sends_it_elsewhere
     let stopping = tokio::spawn(server.stop());
     assert_eq!(stream.end().await.code(), Code::Unavailable);
     stopping.await.unwrap().unwrap();
-}
-
-fn client(target: &str) -> Client {
-    let spec = RewardSpec::from_json(r#"{"accuracy": 1.0, "format": 0.5}"#).unwrap();
-    Client::new(target, &spec, &ClientOptions::default()).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_client_gives_every_part_once_while_a_server_goes() {
-    let (first, second) = (
-        TestServer::start(Config::default()).await,
-        TestServer::start(Config::default()).await,
-    );
-    let client = client(&format!("{},{}", first.address, second.address));
-    let completions: Vec<String> = (0..5000).map(|n| n.to_string()).collect();
-    let items: Vec<Item<'_>> = completions
-        .iter()
-        .map(|completion| Item {
-            completion,
-            reference: Some("7"),
-            prompt: None,
-        })
-        .collect();
-    let mut stream = client.stream(client.parts(&items, 30), 8);
-    let mut seen = vec![false; 5000];
-    let mut first = Some(first);
-    while let Some(part) = stream.next().await {
-        let (rows, scores) = part.unwrap();
-        assert_eq!(rows.len(), scores.total.len());
-        for (row, place) in rows.zip(0..) {
-            assert!(!std::mem::replace(&mut seen[row], true));
-            assert_eq!(scores.status[place], ItemStatus::Scored);
-            assert_eq!(scores.total[place], if row == 7 { 1.0 } else { 0.0 });
-        }
-        // The first in turn has the stream.
-        if let Some(server) = first.take() {
-            tokio::spawn(server.stop());
-        }
-    }
-    assert!(seen.iter().all(|seen| *seen));
-    second.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn the_client_says_why_a_stream_has_no_scores() {
-    let client = client("127.0.0.1:1");
-    let items = [Item {
-        completion: "7",
-        ..Item::default()
-    }];
-    let mut stream = client.stream(client.parts(&items, 1), 1);
-    let error = stream.next().await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), ClientErrorKind::Unavailable);
-    assert!(stream.next().await.is_none());
-    assert!(
-        client
-            .stream(client.parts(&[], 1), 1)
-            .next()
-            .await
-            .is_none()
-    );
-}
-
-/// A server that is older than streams: it knows `Score` and what it was asked with.
-#[derive(Clone, Default)]
-struct Old {
-    parents: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
-}
-
-#[tonic::async_trait]
-impl pb::reward_service_server::RewardService for Old {
-    type ScoreStreamStream = ReceiverStream<Result<pb::ScoreStreamResponse, Status>>;
-
-    async fn score(
-        &self,
-        request: tonic::Request<pb::ScoreRequest>,
-    ) -> Result<tonic::Response<pb::ScoreResponse>, Status> {
-        let parent = request.metadata().get("traceparent");
-        let parent = parent.map_or("", |parent| parent.to_str().unwrap());
-        self.parents.lock().unwrap().push(parent.to_owned());
-        let scored = |item: pb::Item| pb::ItemResult {
-            id: item.id,
-            outcome: Some(Outcome::Scored(pb::Scored {
-                total: 1.0,
-                reason: None,
-            })),
-            ..pb::ItemResult::default()
-        };
-        Ok(tonic::Response::new(pb::ScoreResponse {
-            request_id: String::new(),
-            components: vec!["accuracy".to_owned(), "format".to_owned()],
-            results: request.into_inner().items.into_iter().map(scored).collect(),
-        }))
-    }
-
-    async fn score_stream(
-        &self,
-        _: tonic::Request<Streaming<pb::ScoreStreamRequest>>,
-    ) -> Result<tonic::Response<Self::ScoreStreamStream>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn register_tokenizer(
-        &self,
-        _: tonic::Request<pb::RegisterTokenizerRequest>,
-    ) -> Result<tonic::Response<pb::RegisterTokenizerResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn register_spec(
-        &self,
-        _: tonic::Request<pb::RegisterSpecRequest>,
-    ) -> Result<tonic::Response<pb::RegisterSpecResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn get_server_info(
-        &self,
-        _: tonic::Request<pb::GetServerInfoRequest>,
-    ) -> Result<tonic::Response<pb::GetServerInfoResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-}
-
-async fn old_server() -> (Old, std::net::SocketAddr) {
-    let old = Old::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let service = pb::reward_service_server::RewardServiceServer::new(old.clone());
-    tokio::spawn(
-        tonic::transport::Server::builder()
-            .add_service(service)
-            .serve_with_incoming(tokio_stream::wrappers::TcpListenerStream::new(listener)),
-    );
-    (old, address)
-}
-
-#[tokio::test]
-async fn a_server_without_streams_gets_a_request_for_each_part() {
-    let (old, address) = old_server().await;
-    let client = client(&address.to_string());
-    let items = vec![Item::default(); 100];
-    let mut stream = client.stream(client.parts(&items, 30), 2);
-    let mut rows = Vec::new();
-    while let Some(part) = stream.next().await {
-        rows.extend(part.unwrap().0);
-    }
-    rows.sort_unstable();
-    assert!(rows.into_iter().eq(0..100));
-    assert_eq!(old.parents.lock().unwrap().len(), 4);
-}
-
-#[tokio::test]
-async fn requests_carry_the_trace_of_their_caller_or_a_new_one_if_asked() {
-    let (old, address) = old_server().await;
-    let client = client(&address.to_string());
-    let item = [Item::default()];
-    let run = |requests| client.run(requests);
-    run(client.texts(&item)).await.unwrap();
-    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let given = Trace::new(parent, "");
-    run(client.texts(&item).traced(given.clone()))
-        .await
-        .unwrap();
-    let mut stream = client.stream(client.parts(&item, 1).traced(given), 1);
-    while stream.next().await.is_some() {}
-    let options = ClientOptions {
-        trace: true,
-        ..ClientOptions::default()
-    };
-    let spec = RewardSpec::from_json(r#"{"accuracy": 1.0, "format": 0.5}"#).unwrap();
-    let tracing = Client::new(&address.to_string(), &spec, &options).unwrap();
-    for _ in 0..2 {
-        tracing.run(tracing.texts(&item)).await.unwrap();
-    }
-    let parents = old.parents.lock().unwrap().clone();
-    assert_eq!(parents[..3], ["", parent, parent]);
-    assert_eq!((parents[3].len(), parents[4].len()), (55, 55));
-    assert_ne!(parents[3][..35], parents[4][..35]);
 }

@@ -104,6 +104,21 @@ def test_texts_are_logged_when_asked_for(tmp_path: Path) -> None:
     assert "REFERENZ" in lines[0]
 
 
+def test_texts_of_a_stream_are_logged_when_asked_for(tmp_path: Path) -> None:
+    log, config = tmp_path / "log", tmp_path / "server.toml"
+    config.write_text("log_texts = true\n", encoding="utf-8")
+    with serving(log, "--config", str(config), ASSAY_LOG="info") as address:
+        remote = assay.connect(address, "accuracy", timeout=30)
+        rows = [
+            row for rows, _ in remote.score_stream([f"It is {n}." for n in range(3)], ["REFERENZ"] * 3) for row in rows
+        ]
+    assert sorted(rows) == [0, 1, 2]
+    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if "assay_server::texts" in line]
+    assert len(lines) == 3
+    for n in range(3):
+        assert any(f"It is {n}." in line and "REFERENZ" in line for line in lines)
+
+
 def test_every_test_that_the_document_names_exists() -> None:
     document = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
     rows = [line for line in document.splitlines() if line.startswith("| ")]

@@ -54,6 +54,7 @@ pub(crate) fn generate(out: &Path) -> Result<(), Box<dyn Error>> {
         .emit_rerun_if_changed(false)
         // Token ids stay slices of the received message.
         .bytes(".assay.v1.Item.token_ids")
+        .codec_path("crate::wire::MessageCodec")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Requests, encoded once and straight from the caller's strings; a retry sends the same bytes again.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use assay_core::score::Item;
 use prost::Message;
@@ -15,6 +18,7 @@ pub(super) const REQUEST_ITEMS: usize = 256;
 pub(super) const REQUEST_BYTES: usize = 1 << 20;
 
 // Field numbers of reward.proto, each with its wire type, all of them "length-delimited".
+const REQUEST_ID: u8 = key(1);
 const TOKENIZER: u8 = key(3);
 const ITEMS: u8 = key(4);
 const TEXT: u8 = key(2);
@@ -67,6 +71,9 @@ pub(super) struct Template {
     pub(super) tokenizer_sha256: String,
     /// Whether a component looks at prompts; else they need not travel.
     pub(super) prompts: bool,
+    /// Names of requests: a word of this client and a number.
+    word: u64,
+    next: AtomicU64,
 }
 
 impl Template {
@@ -84,12 +91,28 @@ impl Template {
             spec,
             tokenizer_sha256: tokenizer_sha256.to_owned(),
             prompts,
+            word: RandomState::new().hash_one(0),
+            next: AtomicU64::new(0),
         }
+    }
+
+    /// The beginning of a request: its name, and what is the same for all. A request that is sent again has the same name, by
+    /// which a server knows it.
+    fn begin(&self, capacity: usize) -> Vec<u8> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut out = Vec::with_capacity(self.head.len() + 48 + capacity);
+        put(
+            &mut out,
+            REQUEST_ID,
+            format!("{:016x}-{number}", self.word).as_bytes(),
+        );
+        out.extend_from_slice(&self.head);
+        out
     }
 
     /// A request for items that are messages already.
     pub(super) fn encoded(&self, items: &[pb::Item]) -> Bytes {
-        let mut out = self.head.clone();
+        let mut out = self.begin(0);
         for item in items {
             put(&mut out, ITEMS, &item.encode_to_vec());
         }
@@ -140,8 +163,7 @@ impl Template {
                 bytes += size(end);
                 end += 1;
             }
-            let mut out = Vec::with_capacity(self.head.len() + bytes);
-            out.extend_from_slice(&self.head);
+            let mut out = self.begin(bytes);
             for row in start..end {
                 put_item(&mut out, item(row));
             }

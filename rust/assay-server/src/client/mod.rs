@@ -41,8 +41,9 @@ use encode::{Encoded, EncodedCodec, Template};
 use error::translate;
 pub use error::{ClientError, ClientErrorKind};
 use fleet::{Fleet, Server, Target};
+use options::Connection;
+pub(crate) use options::Signature;
 pub use options::{Balance, ClientOptions, Tls};
-use options::{Caller, Connection};
 pub(crate) use retry::Budget;
 pub use stream::{PartStream, Parts};
 pub use trace::Trace;
@@ -83,7 +84,7 @@ pub struct Client {
 
 struct Shared {
     fleet: Fleet,
-    caller: Caller,
+    caller: Signature,
     budget: Budget,
     names: Vec<String>,
     template: Template,
@@ -123,7 +124,7 @@ impl Client {
                         balance: options.balance,
                     },
                 ),
-                caller: Caller::new(options)?,
+                caller: Signature::new(options)?,
                 budget: Budget::new(),
                 names: names.collect(),
                 template: Template::new(
@@ -292,7 +293,7 @@ impl Shared {
     {
         let mut tried = Vec::new();
         let mut reasons: Vec<String> = Vec::new();
-        let mut registered = 0;
+        let (mut registered, mut pushed) = (0, 0);
         loop {
             let step = async {
                 let servers = self.fleet.servers().await?;
@@ -323,6 +324,15 @@ impl Shared {
             if error::named_kind(&status) == Some(UNKNOWN_TOKENIZER) && registered < servers {
                 registered += 1;
                 self.register(&server, deadline).await?;
+                continue;
+            }
+            if retry::is_pushed_back(&status) {
+                pushed += 1;
+                let pause = retry::pushed_back(&status, pushed, servers);
+                match pause.filter(|pause| Instant::now() + *pause < deadline) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(translate(&status, &self.fleet.target.text)),
+                }
                 continue;
             }
             tried.push(server.address());

@@ -112,13 +112,13 @@ pub(super) struct Connection {
 }
 
 /// What every request says of its caller.
-pub(super) struct Caller {
+pub(crate) struct Signature {
     authorization: Option<MetadataValue<Ascii>>,
     tenant: Option<MetadataValue<Ascii>>,
 }
 
-impl Caller {
-    pub(super) fn new(options: &ClientOptions) -> Result<Self, ClientError> {
+impl Signature {
+    pub(crate) fn new(options: &ClientOptions) -> Result<Self, ClientError> {
         let value = |what: &str, text: &str| {
             text.parse::<MetadataValue<Ascii>>().map_err(|_| {
                 ClientError::input(format!("{what}: it has to be visible ASCII on one line"))
@@ -139,7 +139,7 @@ impl Caller {
         })
     }
 
-    pub(super) fn sign(&self, metadata: &mut MetadataMap) {
+    pub(crate) fn sign(&self, metadata: &mut MetadataMap) {
         if let Some(value) = &self.authorization {
             metadata.insert("authorization", value.clone());
         }

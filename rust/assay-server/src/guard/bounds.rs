@@ -20,6 +20,7 @@ use super::connection::{Link, Peer};
 use super::framing::Framing;
 use crate::Config;
 use crate::observe::{Metrics, is_streaming};
+use crate::refusable::Refusable;
 use crate::work::overloaded;
 
 /// The layer.
@@ -82,7 +83,7 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = BoundedFuture<S::Future>;
+    type Future = Refusable<Counted<S::Future>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -94,21 +95,19 @@ where
             .get::<Peer>()
             .map(|peer| Arc::clone(&peer.link))
         else {
-            return BoundedFuture::Answer {
+            return Refusable::passed(Counted {
                 answer: self.inner.call(request),
                 on: None,
-            };
+            });
         };
         let shared = Arc::clone(&self.shared);
         if link.unread_bytes() > shared.of_one
             || shared.unread.load(Ordering::Relaxed) > shared.of_all
         {
             shared.metrics.shed("unread");
-            return BoundedFuture::Refusal {
-                status: Some(overloaded(
-                    "responses are not being read: read them first, and try again",
-                )),
-            };
+            return Refusable::refused(overloaded(
+                "responses are not being read: read them first, and try again",
+            ));
         }
         let streams = is_streaming(request.uri().path());
         let request = request.map(|body| {
@@ -125,54 +124,41 @@ where
                 over: false,
             })
         });
-        BoundedFuture::Answer {
+        Refusable::passed(Counted {
             answer: self.inner.call(request),
             on: Some((link, shared)),
-        }
+        })
     }
 }
 
 pin_project! {
-    /// The response to come.
-    #[project = Coming]
-    pub(crate) enum BoundedFuture<F> {
-        Refusal { status: Option<Status> },
-        Answer {
-            #[pin]
-            answer: F,
-            on: Option<(Arc<Link>, Arc<Shared>)>,
-        },
+    /// The response to come, whose body is counted on its way to the peer.
+    pub(crate) struct Counted<F> {
+        #[pin]
+        answer: F,
+        on: Option<(Arc<Link>, Arc<Shared>)>,
     }
 }
 
-impl<F, E> Future for BoundedFuture<F>
+impl<F, E> Future for Counted<F>
 where
     F: Future<Output = Result<Response<Body>, E>>,
 {
     type Output = Result<Response<Body>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            Coming::Refusal { status } => {
-                let status = status
-                    .take()
-                    .unwrap_or_else(|| Status::internal("asked twice"));
-                Poll::Ready(Ok(status.into_http()))
-            }
-            Coming::Answer { answer, on } => {
-                let answer = ready!(answer.poll(context))?;
-                Poll::Ready(Ok(match on.take() {
-                    Some((link, shared)) => answer.map(|inner| {
-                        Body::new(Leaving {
-                            inner,
-                            link,
-                            shared,
-                        })
-                    }),
-                    None => answer,
-                }))
-            }
-        }
+        let this = self.project();
+        let answer = ready!(this.answer.poll(context))?;
+        Poll::Ready(Ok(match this.on.take() {
+            Some((link, shared)) => answer.map(|inner| {
+                Body::new(Leaving {
+                    inner,
+                    link,
+                    shared,
+                })
+            }),
+            None => answer,
+        }))
     }
 }
 

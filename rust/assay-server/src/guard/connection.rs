@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,59 @@ pub(crate) struct Peer {
     pub(crate) certificate: Option<Arc<str>>,
 }
 
+/// Fewer bodies on their way are no crowd: what they take is up to their senders.
+const CROWD: usize = 8;
+
+impl Peer {
+    /// A request's body is on its way until the result is dropped.
+    pub(crate) fn body(&self, began: Instant) -> Underway {
+        let mut bodies = self.link.bodies();
+        let number = bodies.next;
+        bodies.next += 1;
+        bodies.began.insert(number, began);
+        Underway {
+            link: Arc::clone(&self.link),
+            number,
+        }
+    }
+
+    /// How long one more body may take to arrive, where there is a crowd: twice the time that the middle one of them has been on its
+    /// way. They share the connection, so with too many of them, all arrive too late. One that is slow by itself says nothing.
+    pub(crate) fn crowd(&self, now: Instant) -> Duration {
+        let bodies = self.link.bodies();
+        if bodies.began.len() < CROWD {
+            return Duration::ZERO;
+        }
+        let middle = bodies.began.values().nth(bodies.began.len() / 2);
+        let age = middle.map_or(Duration::ZERO, |began| {
+            now.saturating_duration_since(*began)
+        });
+        age * 2
+    }
+}
+
+/// A body on its way; see [`Peer::body`].
+pub(crate) struct Underway {
+    link: Arc<Link>,
+    number: u64,
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.link.bodies().began.remove(&self.number);
+    }
+}
+
+/// When each body that is on its way began, by the order in which they began.
+#[derive(Default)]
+struct Bodies {
+    next: u64,
+    began: BTreeMap<u64, Instant>,
+}
+
 /// What a connection holds, and the way to end it from outside.
 pub(super) struct Link {
+    bodies: Mutex<Bodies>,
     /// Bytes of messages that are arriving.
     pub(super) arriving: AtomicUsize,
     unread: Mutex<Unread>,
@@ -48,11 +99,17 @@ impl Link {
     pub(super) fn new() -> (Arc<Self>, oneshot::Receiver<()>) {
         let (cut, is_cut) = oneshot::channel();
         let link = Self {
+            bodies: Mutex::default(),
             arriving: AtomicUsize::new(0),
             unread: Mutex::default(),
             cut: Mutex::new(Some(cut)),
         };
         (Arc::new(link), is_cut)
+    }
+
+    fn bodies(&self) -> MutexGuard<'_, Bodies> {
+        // No code that can panic runs under the lock, so a poisoned state is still whole.
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A part of a response is on its way; the number is for [`Link::taken`].
@@ -239,6 +296,29 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_bodies_that_do_not_arrive_keep_others_from_beginning_and_a_slow_one_does_not() {
+        let (link, _) = Link::new();
+        let peer = Peer {
+            link,
+            address: None,
+            certificate: None,
+        };
+        let start = Instant::now();
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        let slow = peer.body(start);
+        let few: Vec<_> = (0..CROWD as u64 - 2).map(|n| peer.body(after(n))).collect();
+        assert_eq!(peer.crowd(after(9000)), Duration::ZERO);
+        let last = peer.body(after(8000));
+        assert_eq!(peer.crowd(after(9000)), 2 * Duration::from_millis(9000 - 3));
+        // The others have arrived, and new ones come: the slow one does not count.
+        drop((few, last));
+        let _new: Vec<_> = (0..CROWD).map(|_| peer.body(after(9000))).collect();
+        assert_eq!(peer.crowd(after(9010)), Duration::from_millis(20));
+        drop(slow);
+        assert_eq!(peer.link.bodies().began.len(), CROWD);
+    }
 
     #[tokio::test]
     async fn a_link_counts_what_is_unread_and_can_be_cut() {

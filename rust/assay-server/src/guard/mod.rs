@@ -10,7 +10,7 @@ mod tls;
 
 pub(crate) use accept::Door;
 pub(crate) use bounds::Bounds;
-pub(crate) use connection::Peer;
+pub(crate) use connection::{Peer, Underway};
 pub(crate) use exposure::{check, resolve};
 pub(crate) use live::{Live, Source};
 pub(crate) use tls::tls;

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use assay_core::score::Item;
 use tokio::task::JoinSet;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 
 use super::check::{self, Findings};
 use super::workload::{Text, Workload};
 use super::{Kind, LoadError, LoadOptions};
-use crate::client::{Client, ClientError, ClientOptions};
+use crate::client::{Client, ClientError, ClientOptions, Signature, Tls};
 use crate::pb;
 use crate::pb::reward_service_client::RewardServiceClient;
 use crate::wire::{KIND_KEY, UNKNOWN_TOKENIZER, spec_to_wire};
@@ -25,8 +24,6 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const MAX_MESSAGE_BYTES: usize = 1 << 30;
 /// Connections that are opened at the same time.
 const OPENING: usize = 64;
-/// The environment variable with the token for servers that want one, as for every client of assay.
-const TOKEN: &str = "ASSAY_TOKEN";
 
 /// How a request ended.
 pub(crate) enum End {
@@ -54,11 +51,8 @@ struct Bare {
     next: AtomicUsize,
     head: pb::ScoreRequest,
     timeout: Duration,
-    authorization: Authorization,
+    signature: Arc<Signature>,
 }
-
-/// What calls say of who makes them.
-type Authorization = Option<MetadataValue<Ascii>>;
 
 impl Caller {
     /// Opens all connections.
@@ -72,10 +66,8 @@ impl Caller {
             let tokenizer_json =
                 (options.kind == Kind::LongTokens).then(|| workload.tokenizer().to_vec());
             let client_options = ClientOptions {
-                timeout: options.timeout(),
                 tokenizer_json,
-                token: std::env::var(TOKEN).ok(),
-                ..ClientOptions::default()
+                ..options.client()?
             };
             let client = Client::new(&options.target, &Workload::spec(), &client_options)?;
             client.server_info().await?;
@@ -174,7 +166,8 @@ impl Bare {
             },
             ..pb::ScoreRequest::default()
         };
-        let authorization = authorization()?;
+        let client = options.client()?;
+        let signature = Arc::new(Signature::new(&client)?);
         let mut connections = Vec::with_capacity(options.connections);
         let mut opening = JoinSet::new();
         for index in 0..options.connections {
@@ -184,7 +177,7 @@ impl Bare {
                 connections.push(joined(opened)?);
             }
             let address = addresses[index % addresses.len()].clone();
-            opening.spawn(open(address, authorization.clone()));
+            opening.spawn(open(address, client.tls.clone(), Arc::clone(&signature)));
         }
         while let Some(opened) = opening.join_next().await {
             connections.push(joined(opened)?);
@@ -193,8 +186,8 @@ impl Bare {
             connections,
             next: AtomicUsize::new(0),
             head,
-            timeout: options.timeout(),
-            authorization,
+            timeout: client.timeout,
+            signature,
         })
     }
 
@@ -208,7 +201,7 @@ impl Bare {
         let mut connection = self.connections[turn].clone();
         let request = || {
             let message = workload.request(first, count, &self.head);
-            let mut request = signed(message, &self.authorization);
+            let mut request = signed(message, &self.signature);
             request.set_timeout(self.timeout);
             request
         };
@@ -223,7 +216,7 @@ impl Bare {
             {
                 let tokenizer_json = workload.tokenizer().to_vec();
                 let register = pb::RegisterTokenizerRequest { tokenizer_json };
-                let register = signed(register, &self.authorization);
+                let register = signed(register, &self.signature);
                 connection.register_tokenizer(register).await?;
                 connection.score(request()).await
             }
@@ -233,39 +226,38 @@ impl Bare {
     }
 }
 
-fn authorization() -> Result<Authorization, LoadError> {
-    let Ok(token) = std::env::var(TOKEN) else {
-        return Ok(None);
-    };
-    let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
-        .parse()
-        .map_err(|_| LoadError::Options(format!("{TOKEN} has to be visible ASCII on one line")))?;
-    value.set_sensitive(true);
-    Ok(Some(value))
-}
-
-fn signed<T>(message: T, authorization: &Authorization) -> Request<T> {
+fn signed<T>(message: T, signature: &Signature) -> Request<T> {
     let mut request = Request::new(message);
-    if let Some(value) = authorization {
-        request
-            .metadata_mut()
-            .insert("authorization", value.clone());
-    }
+    signature.sign(request.metadata_mut());
     request
 }
 
 type Opened = Result<RewardServiceClient<Channel>, LoadError>;
 
 /// A connection that has been used once.
-async fn open(address: String, authorization: Authorization) -> Opened {
+async fn open(address: String, tls: Option<Tls>, signature: Arc<Signature>) -> Opened {
     let failed = |detail: String| LoadError::Unreachable(address.clone(), detail);
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
         .map_err(|error| {
             LoadError::Options(format!("target {address:?} is not HOST:PORT: {error}"))
         })?
         .connect_timeout(Duration::from_secs(10))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
+    if let Some(tls) = &tls {
+        let mut config = ClientTlsConfig::from(tls);
+        if let Some(name) = &tls.server_name {
+            config = config.domain_name(name);
+        }
+        endpoint = endpoint.tls_config(config).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            LoadError::Options(format!(
+                "TLS: {}",
+                cause.unwrap_or_else(|| error.to_string())
+            ))
+        })?;
+    }
     let channel = endpoint.connect().await.map_err(|error| {
         let cause = std::error::Error::source(&error)
             .map_or_else(|| error.to_string(), ToString::to_string);
@@ -274,7 +266,7 @@ async fn open(address: String, authorization: Authorization) -> Opened {
     let mut client = RewardServiceClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let asked = signed(pb::GetServerInfoRequest {}, &authorization);
+    let asked = signed(pb::GetServerInfoRequest {}, &signature);
     let info = client.get_server_info(asked).await;
     info.map_err(|status| failed(status.message().to_owned()))?;
     Ok(client)

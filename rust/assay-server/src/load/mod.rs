@@ -12,6 +12,7 @@ mod drive;
 mod report;
 mod workload;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -22,11 +23,18 @@ pub use check::Findings;
 pub use report::{Latency, Moment, Report, ServerUse};
 pub use workload::Kind;
 
-use crate::client::ClientError;
+use crate::client::{ClientError, ClientOptions, Tls};
+
+/// The environment variable with the token for servers that want one, as for every client of assay.
+const TOKEN: &str = "ASSAY_TOKEN";
 
 /// What load to make. The same fields are the options of `assay load` and the keys of its Python form.
 #[derive(Clone, Debug, PartialEq, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct LoadOptions {
     /// HOST:PORT of a server, or several separated by commas: connections take turns among them
     pub target: String,
@@ -60,6 +68,27 @@ pub struct LoadOptions {
     /// A request that the server turns away for want of room is no failure: for loads above what it can do
     #[arg(long)]
     pub allow_shed: bool,
+    /// Speak TLS; so do the three options below
+    #[arg(long)]
+    pub tls: bool,
+    /// PEM file of the authorities that the servers' certificates lead to; without it, those of this machine
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// PEM file of this client's certificate, for servers that want one; goes with --key
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Name in the servers' certificates; without it, the host of the target
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
+    /// File with the bearer token that the servers want; without it, the environment variable `ASSAY_TOKEN`
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Who the work is for
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
     /// Process id of a server on this machine, to report its CPU time and memory
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
@@ -79,6 +108,13 @@ impl Default for LoadOptions {
             timeout: 60.0,
             retry: false,
             allow_shed: false,
+            tls: false,
+            ca: None,
+            certificate: None,
+            key: None,
+            server_name: None,
+            token_file: None,
+            tenant: None,
             pid: None,
         }
     }
@@ -136,6 +172,50 @@ impl LoadOptions {
         Ok(())
     }
 
+    /// What assay's client takes, for the bare connections, too.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Options`] for a file that cannot be read, or one of certificate and key.
+    fn client(&self) -> Result<ClientOptions, LoadError> {
+        let read = |option: &str, path: &Path| {
+            std::fs::read(path).map_err(|error| {
+                LoadError::Options(format!("--{option}: {}: {error}", path.display()))
+            })
+        };
+        let maybe = |option: &str, path: &Option<PathBuf>| {
+            path.as_deref().map(|path| read(option, path)).transpose()
+        };
+        let certificate = maybe("certificate", &self.certificate)?;
+        let identity = match (certificate, maybe("key", &self.key)?) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                return Err(LoadError::Options(
+                    "--certificate and --key: give both, or none".to_owned(),
+                ));
+            }
+        };
+        let tls = Tls {
+            ca: maybe("ca", &self.ca)?,
+            identity,
+            server_name: self.server_name.clone(),
+        };
+        let speaks_tls =
+            self.tls || tls.ca.is_some() || tls.identity.is_some() || tls.server_name.is_some();
+        let token = match maybe("token-file", &self.token_file)? {
+            Some(token) => Some(String::from_utf8_lossy(&token).trim().to_owned()),
+            None => std::env::var(TOKEN).ok().filter(|token| !token.is_empty()),
+        };
+        Ok(ClientOptions {
+            timeout: self.timeout(),
+            tls: speaks_tls.then_some(tls),
+            token,
+            tenant: self.tenant.clone(),
+            ..ClientOptions::default()
+        })
+    }
+
     fn timeout(&self) -> Duration {
         Duration::from_secs_f64(self.timeout)
     }
@@ -170,6 +250,29 @@ pub fn load(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_and_tokens_come_from_files_that_can_be_read() {
+        fn nowhere() -> Option<PathBuf> {
+            Some("/nowhere/a.pem".into())
+        }
+        let plain = LoadOptions::default();
+        assert!(plain.client().unwrap().tls.is_none());
+        let named = LoadOptions {
+            server_name: Some("rewards".to_owned()),
+            ..LoadOptions::default()
+        };
+        assert!(named.client().unwrap().tls.is_some());
+        let missing = |change: fn(&mut LoadOptions)| {
+            let mut options = LoadOptions::default();
+            change(&mut options);
+            options.client().unwrap_err().to_string()
+        };
+        assert!(missing(|options| options.ca = nowhere()).contains("--ca: /nowhere"));
+        assert!(missing(|options| options.token_file = nowhere()).contains("--token-file"));
+        let half = missing(|options| options.key = Some("Cargo.toml".into()));
+        assert!(half.contains("--certificate"), "{half}");
+    }
 
     #[test]
     fn senseless_options_are_named() {

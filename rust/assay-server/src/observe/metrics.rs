@@ -240,13 +240,13 @@ impl Metrics {
         ] {
             drop(self.items.get_or_create(&OfStatus { status }));
         }
-        for reason in ["deadline", "overloaded", "arriving", "unread"] {
+        for reason in ["deadline", "wait", "overloaded", "arriving", "unread"] {
             drop(self.shed.get_or_create(&OfReason { reason }));
         }
         for reason in ["full", "handshake", "unread"] {
             drop(self.connections_refused.get_or_create(&OfReason { reason }));
         }
-        for cache in ["result", "scorer", "spec", "tokenizer"] {
+        for cache in ["request", "result", "scorer", "spec", "tokenizer"] {
             drop(self.cache_hits.get_or_create(&OfCache { cache }));
             drop(self.cache_misses.get_or_create(&OfCache { cache }));
         }

@@ -20,7 +20,7 @@ use http::Endpoint;
 use layer::Observed;
 pub(crate) use layer::is_streaming;
 pub(crate) use metrics::Metrics;
-pub(crate) use seen::Seen;
+pub(crate) use seen::{Counts, Seen};
 pub(crate) use stage::{Waiting, Working};
 use trace::Tracer;
 pub(crate) use watch::BatchWatch;

@@ -18,6 +18,20 @@ pub(crate) const STATUSES: [&str; 6] = [
 /// A longer request id is cut: it goes to every log line and span of the request.
 const LONGEST_ID: usize = 128;
 
+/// How many items have each status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts([u64; STATUSES.len()]);
+
+impl Counts {
+    pub(crate) fn of(results: &[pb::ItemResult]) -> Self {
+        let mut counts = [0; STATUSES.len()];
+        for result in results {
+            counts[place(result)] += 1;
+        }
+        Self(counts)
+    }
+}
+
 /// Filled while a request is handled, read when it has ended. Shared through the request's extensions.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -61,12 +75,8 @@ impl Seen {
     }
 
     /// After it: what became of the items.
-    pub(crate) fn answered(&self, results: &[pb::ItemResult]) {
-        let mut counts = [0_u64; STATUSES.len()];
-        for result in results {
-            counts[place(result)] += 1;
-        }
-        for (total, count) in self.statuses.iter().zip(counts) {
+    pub(crate) fn answered(&self, counts: &Counts) {
+        for (total, count) in self.statuses.iter().zip(counts.0) {
             total.fetch_add(count, Ordering::Relaxed);
         }
     }

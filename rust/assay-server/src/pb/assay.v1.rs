@@ -1106,7 +1106,7 @@ pub mod reward_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::MessageCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/assay.v1.RewardService/Score",
             );
@@ -1140,7 +1140,7 @@ pub mod reward_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::MessageCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/assay.v1.RewardService/ScoreStream",
             );
@@ -1166,7 +1166,7 @@ pub mod reward_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::MessageCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/assay.v1.RewardService/RegisterTokenizer",
             );
@@ -1192,7 +1192,7 @@ pub mod reward_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::MessageCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/assay.v1.RewardService/RegisterSpec",
             );
@@ -1217,7 +1217,7 @@ pub mod reward_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::MessageCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/assay.v1.RewardService/GetServerInfo",
             );
@@ -1401,7 +1401,7 @@ pub mod reward_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ScoreSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::MessageCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1449,7 +1449,7 @@ pub mod reward_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ScoreStreamSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::MessageCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1495,7 +1495,7 @@ pub mod reward_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RegisterTokenizerSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::MessageCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1540,7 +1540,7 @@ pub mod reward_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RegisterSpecSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::MessageCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1585,7 +1585,7 @@ pub mod reward_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetServerInfoSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::MessageCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -1,31 +1,36 @@
 //! The methods of `RewardService`: checks, the hand-over to the scoring threads, and back.
 
+mod gather;
 mod job;
+mod join;
+mod once;
 mod ready;
+mod score;
 mod stream;
+mod threads;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use assay_core::score::Scorer;
 use assay_core::spec::ComponentKind;
-use assay_core::{Error, ErrorKind};
 use prost::Message;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use crate::cache::Cache;
-use crate::log::log_texts;
 use crate::observe::{Metrics, Seen};
 use crate::outside::Outside;
 use crate::pb::reward_service_server::RewardService;
 use crate::results::Results;
 use crate::tokenizer::{Tokenizer, check_tokenizer, sha256};
-use crate::wire::{spec_from_wire, status};
-use crate::work::{Admission, Admitted, Arrival, FULL, Gate, Queue, cost, deadline, overloaded};
+use crate::wire::{ScoreRequest, spec_from_wire, status};
+use crate::work::{Admission, Admitted, Arrival, FULL, Gate, Queue, deadline, overloaded};
 use crate::{Config, ServeError, pb, tenant};
-use job::Threads;
-use ready::{Ready, Spec, check_size};
+use join::Joins;
+use ready::{MAKING, Ready, check_size};
+pub(crate) use score::Rewards;
+use threads::Threads;
 
 /// Scorers kept ready. A trainer uses a handful of specs; a scorer with a tokenizer is tens of megabytes.
 const CACHED_SCORERS: usize = 64;
@@ -54,6 +59,7 @@ struct Shared {
     admission: Arc<Admission>,
     gate: Gate,
     results: Results,
+    joins: Joins,
     metrics: Metrics,
     outside: Outside,
     /// Turns true when the server stops: streams then take no more items.
@@ -91,10 +97,16 @@ impl RewardServer {
             .iter()
             .map(|path| Tokenizer::load(path))
             .collect::<Result<_, _>>()?;
-        let queue = Arc::new(Queue::new(config.scoring_threads()));
+        let weights = config.tenant_weights()?;
+        let queue = Arc::new(Queue::new(config.scoring_threads(), weights));
         let held = metrics.held_tokens.clone();
         let admission = Arc::new(Admission::new(config.max_queued_tokens, held));
-        let gate = Gate::new(Arc::clone(&admission), Arc::clone(&queue), metrics.clone());
+        let gate = Gate::new(
+            Arc::clone(&admission),
+            Arc::clone(&queue),
+            config.max_wait(),
+            metrics.clone(),
+        );
         Ok(Self {
             shared: Arc::new(Shared {
                 threads: Threads::start(config.scoring_threads(), &queue)?,
@@ -103,6 +115,7 @@ impl RewardServer {
                 gate,
                 metrics,
                 results: Results::new(config.result_cache_bytes),
+                joins: Joins::default(),
                 outside: Outside::new(&config.outside())?,
                 config,
                 tokenizers,
@@ -160,31 +173,11 @@ impl RewardService for RewardServer {
         &self,
         request: Request<pb::ScoreRequest>,
     ) -> Result<Response<pb::ScoreResponse>, Status> {
+        // Over the network `Rewards` answers this method by its bytes; the trait wants it whole, too.
         let call = Call::of(&request);
-        let request = request.into_inner();
-        call.seen.asked(&request.request_id, request.items.len());
-        let max_items = self.shared.config.max_items;
-        if request.items.len() > max_items {
-            let message = format!(
-                "{} items in one request: send at most {max_items}",
-                request.items.len()
-            );
-            return Err(status(&Error::new(ErrorKind::TooLarge, message)));
-        }
-        let room = self.shared.admit(&call, cost::of_items(&request.items))?;
-        let spec = Spec::of_request(request.spec_source, request.tokenizer_sha256);
-        let ready = self.shared.ready(&call, spec).await?;
-        let items = Arc::new(request.items);
-        let results = self.shared.score(&call, &ready, &items, room).await?;
-        if self.shared.config.log_texts {
-            log_texts(&request.request_id, &items, &results);
-        }
-        call.seen.answered(&results);
-        Ok(Response::new(pb::ScoreResponse {
-            request_id: request.request_id,
-            components: ready.components(),
-            results,
-        }))
+        let request = ScoreRequest::from(request.into_inner());
+        let response = self.shared.answer(&call, request).await?;
+        Ok(Response::new(response))
     }
 
     async fn score_stream(
@@ -212,15 +205,20 @@ impl RewardService for RewardServer {
         &self,
         request: Request<pb::RegisterSpecRequest>,
     ) -> Result<Response<pb::RegisterSpecResponse>, Status> {
+        let call = Call::of(&request);
         let spec = request.into_inner().spec.unwrap_or_default();
         check_size(&spec)?;
-        spec_from_wire(&spec)
-            .and_then(Scorer::new)
-            .map_err(|error| status(&error))?;
-        let sha256 = sha256(&spec.encode_to_vec());
-        self.shared
-            .registered_specs
-            .insert(sha256.clone(), Arc::new(spec));
+        let work = move |shared: &Shared| {
+            spec_from_wire(&spec)
+                .and_then(Scorer::new)
+                .map_err(|error| status(&error))?;
+            let sha256 = sha256(&spec.encode_to_vec());
+            shared
+                .registered_specs
+                .insert(sha256.clone(), Arc::new(spec));
+            Ok(sha256)
+        };
+        let sha256 = self.shared.run(&call, MAKING, work).await?;
         Ok(Response::new(pb::RegisterSpecResponse { sha256 }))
     }
 

@@ -15,7 +15,9 @@ use crate::outside::Question;
 use crate::pb;
 use crate::pb::{score_request, stream_open};
 use crate::results::SpecHash;
-use crate::wire::{KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, question, spec_from_wire, status};
+use crate::wire::{
+    Item, KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, question, spec_from_wire, status,
+};
 use crate::work::cost;
 
 /// What is kept of a call's time for scoring what was found out elsewhere, at most.
@@ -23,7 +25,7 @@ const LAST_MOMENT: Duration = Duration::from_millis(100);
 /// Largest spec; those of trainers have some hundred bytes, those with a rubric some thousand.
 const LARGEST_SPEC: usize = 256 << 10;
 /// About what it takes to make a scorer, in tokens.
-const MAKING: u64 = 10_000;
+pub(super) const MAKING: u64 = 10_000;
 
 /// What a caller says its items are worth.
 pub(super) struct Spec {
@@ -151,7 +153,7 @@ impl Shared {
         self: &Arc<Self>,
         call: &Call,
         ready: &Arc<Ready>,
-        items: &Arc<Vec<pb::Item>>,
+        items: &Arc<Vec<Item>>,
     ) -> Result<Vec<Vec<Given>>, Status> {
         if ready.scorer.outside().next().is_none() || items.is_empty() {
             return Ok(Vec::new());

@@ -16,13 +16,15 @@ use tokio::task::JoinSet;
 use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
-use super::job::{Deliver, Job, Parts, passed, unfinished};
+use super::gather::{passed, unfinished};
+use super::job::{Deliver, Job, Parts};
 use super::ready::{Ready, Spec};
 use super::{Call, Shared};
+use crate::observe::Counts;
 use crate::pb;
 use crate::pb::score_stream_request::Message as Asked;
 use crate::pb::score_stream_response::Message as Told;
-use crate::wire::status;
+use crate::wire::{Item, status};
 use crate::work::{GiveUp, Wanted, cost, too_late};
 
 /// Items that a stream may hold.
@@ -185,7 +187,7 @@ impl Open {
         number: u64,
         found_out: &mut JoinSet<()>,
     ) -> Result<(), Status> {
-        let items = message.items;
+        let items: Vec<Item> = message.items.into_iter().map(Item::from).collect();
         self.note(&items, number)?;
         self.call.seen.asked("", items.len());
         let own = (message.timeout_ms > 0)
@@ -193,7 +195,7 @@ impl Open {
         let mut call = self.call.clone();
         call.deadline = [own, call.deadline].into_iter().flatten().min();
         if let Some(until) = call.deadline {
-            let ids = items.iter().map(|item| item.id.clone()).collect();
+            let ids = items.iter().map(|item| item.id.to_string()).collect();
             self.tell(Event::Until(until, number, ids));
         }
         let admission = &self.shared.admission;
@@ -231,7 +233,7 @@ impl Open {
     /// # Errors
     ///
     /// `INVALID_ARGUMENT` for an id that could be mistaken, or more items than the window has room for.
-    fn note(&self, items: &[pb::Item], number: u64) -> Result<(), Status> {
+    fn note(&self, items: &[Item], number: u64) -> Result<(), Status> {
         if items.is_empty() {
             return Err(wrong("a message of a stream has no items"));
         }
@@ -248,7 +250,7 @@ impl Open {
             if item.id.is_empty() {
                 return Err(wrong("an item of a stream has to have an id"));
             }
-            if unanswered.insert(item.id.clone(), number).is_some() {
+            if unanswered.insert(item.id.to_string(), number).is_some() {
                 return Err(wrong(format!(
                     "the id {:?} belongs to an item that has no result yet",
                     item.id.chars().take(64).collect::<String>()
@@ -313,7 +315,7 @@ impl Open {
             let Ok(room) = out.reserve().await else {
                 return;
             };
-            self.call.seen.answered(&results);
+            self.call.seen.answered(&Counts::of(&results));
             // Before they leave: the caller may send as many more as soon as it has them.
             let mut unanswered = self.unanswered();
             for result in &results {

@@ -1,23 +1,25 @@
 //! Items from the wire, results to the wire.
 
-use assay_core::score::{Ask, Completion as Written, Given, Item, Scorer, Scores, Status, Watch};
+use assay_core::score::{
+    Ask, Completion as Written, Given, Item as Scored, Scorer, Scores, Status, Watch,
+};
 use assay_core::{ErrorKind, Result};
 
+use super::item::{Completion, Item};
 use crate::outside::Question;
 use crate::pb;
-use crate::pb::item::Completion;
 use crate::pb::item_result::Outcome;
 
 /// The items of a request, sorted by form; the numbers are positions in the request.
 pub(crate) struct Batch<'a> {
-    items: &'a [pb::Item],
+    items: &'a [Item],
     text: Vec<(usize, &'a str)>,
     tokens: Vec<(usize, &'a [u8])>,
     malformed: Vec<(usize, &'static str)>,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(items: &'a [pb::Item]) -> Self {
+    pub(crate) fn new(items: &'a [Item]) -> Self {
         let mut batch = Self {
             items,
             text: Vec::new(),
@@ -63,7 +65,7 @@ impl<'a> Batch<'a> {
             results[position] = malformed(reason.to_owned());
         }
         if !self.text.is_empty() {
-            let items: Vec<Item<'_>> = self
+            let items: Vec<Scored<'_>> = self
                 .text
                 .iter()
                 .map(|&(position, text)| self.item(position, text))
@@ -83,14 +85,14 @@ impl<'a> Batch<'a> {
             self.place_tokens((scorer, watch), &self.tokens, &known, &mut results)?;
         }
         for (result, item) in results.iter_mut().zip(self.items) {
-            result.id.clone_from(&item.id);
+            result.id = item.id.to_string();
         }
         Ok(results)
     }
 
-    fn item(&self, position: usize, completion: &'a str) -> Item<'a> {
+    fn item(&self, position: usize, completion: &'a str) -> Scored<'a> {
         let item = &self.items[position];
-        Item {
+        Scored {
             completion,
             reference: item.reference.as_deref(),
             prompt: item.prompt.as_deref(),
@@ -151,7 +153,7 @@ impl<'a> Batch<'a> {
 
 /// What the outside components of the scorer's spec have to be told about an item; nothing about a malformed one, which the
 /// scoring will name.
-pub(crate) fn question(item: &pb::Item, scorer: &Scorer) -> Question {
+pub(crate) fn question(item: &Item, scorer: &Scorer) -> Question {
     let asks = match &item.completion {
         Some(Completion::Text(text)) => scorer.asks(Written::Text(text)),
         Some(Completion::TokenIds(bytes)) => {
@@ -166,8 +168,8 @@ pub(crate) fn question(item: &pb::Item, scorer: &Scorer) -> Question {
     };
     Question {
         asks: asks.unwrap_or_else(|_| vec![Ask::Nothing; scorer.outside().count()]),
-        prompt: item.prompt.clone(),
-        reference: item.reference.clone(),
+        prompt: item.prompt.as_deref().map(str::to_owned),
+        reference: item.reference.as_deref().map(str::to_owned),
     }
 }
 

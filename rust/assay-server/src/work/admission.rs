@@ -104,10 +104,10 @@ pub(crate) fn overloaded(message: &str) -> Status {
     turned_away(message, PUSH_BACK)
 }
 
-/// The status of a request whose turn would come too late, after `wait`.
+/// The status of a request that would be done too late, after `wait`.
 pub(crate) fn would_be_late(wait: Duration) -> Status {
     turned_away(
-        "the server has more work than it can do before the deadline of the call: try again, or add servers",
+        "the server has more work than it can do in time: try again, or add servers",
         (wait / 2).clamp(SHORTEST, LONGEST),
     )
 }

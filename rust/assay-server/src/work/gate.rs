@@ -1,7 +1,6 @@
 //! Turning requests away by their headers, before their bodies are read and decoded: what a server cannot do in time must
 //! cost it next to nothing.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -10,14 +9,14 @@ use std::time::{Duration, Instant};
 use http::{Request, Response};
 use tower::{Layer, Service};
 
-use super::{Admission, FULL, Queue, deadline, overloaded, would_be_late};
+use super::{Admission, FULL, Queue, Turn, deadline, overloaded, would_be_late};
+use crate::guard::{Peer, Underway};
 use crate::observe::Metrics;
+use crate::refusable::Refusable;
 use crate::tenant;
 
 /// The method that is looked at; the others are rare and small.
-const SCORE: &str = "/assay.v1.RewardService/Score";
-/// The estimate has to leave this share of the time that is left: it may be wrong, and work that ends too late is wasted.
-const SHARE: f64 = 0.75;
+pub(crate) const SCORE: &str = "/assay.v1.RewardService/Score";
 /// Fewer bodies on their way are no crowd: what they take is up to their senders.
 const CROWD: u32 = 8;
 
@@ -26,15 +25,23 @@ const CROWD: u32 = 8;
 pub(crate) struct Gate {
     admission: Arc<Admission>,
     queue: Arc<Queue>,
+    /// That a request may be expected to wait for its turn.
+    longest: Duration,
     metrics: Metrics,
     way: Arc<Way>,
 }
 
 impl Gate {
-    pub(crate) fn new(admission: Arc<Admission>, queue: Arc<Queue>, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        admission: Arc<Admission>,
+        queue: Arc<Queue>,
+        longest: Duration,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             admission,
             queue,
+            longest,
             metrics,
             way: Arc::default(),
         }
@@ -42,28 +49,23 @@ impl Gate {
 
     /// # Errors
     ///
-    /// `RESOURCE_EXHAUSTED` with a push-back when work of this cost would end after the deadline.
+    /// `RESOURCE_EXHAUSTED` with a push-back when work of this cost would wait too long, or end after the deadline.
     pub(crate) fn in_time(
         &self,
         tenant: &Arc<str>,
         cost: u64,
         deadline: Option<Instant>,
     ) -> Result<(), tonic::Status> {
-        let Some(deadline) = deadline else {
-            return Ok(());
-        };
-        let wait = self.queue.estimate(tenant, cost);
-        self.within(wait, deadline)
+        self.within(self.queue.estimate(tenant, cost), deadline)
     }
 
-    fn within(&self, wait: Duration, deadline: Instant) -> Result<(), tonic::Status> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        // A deadline that is over already is not the server's fault, and is told otherwise.
-        if wait <= left.mul_f64(SHARE) || left == Duration::ZERO {
+    fn within(&self, turn: Turn, deadline: Option<Instant>) -> Result<(), tonic::Status> {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let Some(reason) = turn.refusal(self.longest, left) else {
             return Ok(());
-        }
-        self.metrics.shed("deadline");
-        Err(would_be_late(wait))
+        };
+        self.metrics.shed(reason);
+        Err(would_be_late(turn.wait.saturating_add(turn.work)))
     }
 
     fn check<B>(&self, request: &Request<B>) -> Result<(), tonic::Status> {
@@ -74,14 +76,15 @@ impl Gate {
             self.metrics.shed("overloaded");
             return Err(overloaded(FULL));
         }
-        let Some(deadline) = deadline(request.headers(), Instant::now()) else {
-            return Ok(());
-        };
         let tenant = tenant::of(request.extensions(), request.headers());
-        self.within(
-            self.queue.estimate(&tenant, 0) + self.way.estimate(),
-            deadline,
-        )
+        let mut turn = self.queue.estimate(&tenant, 0);
+        let now = Instant::now();
+        let peer = request.extensions().get::<Peer>();
+        let crowd = peer.map_or(Duration::ZERO, |peer| peer.crowd(now));
+        let way = self.way.estimate().max(crowd);
+        turn.wait = turn.wait.saturating_add(way);
+        turn.is_free &= way == Duration::ZERO;
+        self.within(turn, deadline(request.headers(), now))
     }
 }
 
@@ -131,6 +134,7 @@ impl Way {
         Arrival {
             at,
             way: Some(Arc::clone(self)),
+            _underway: None,
             is_complete: AtomicBool::new(false),
         }
     }
@@ -154,6 +158,7 @@ impl Way {
 pub(crate) struct Arrival {
     at: Instant,
     way: Option<Arc<Way>>,
+    _underway: Option<Underway>,
     is_complete: AtomicBool,
 }
 
@@ -171,6 +176,7 @@ impl Arrival {
 
 impl Drop for Arrival {
     fn drop(&mut self) {
+        self.underway = None;
         if let Some(way) = &self.way {
             way.end(self.at, self.is_complete.load(Ordering::Relaxed));
         }
@@ -184,18 +190,14 @@ pub(crate) struct Gated<S> {
     gate: Gate,
 }
 
-type Answer<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
-
 impl<S, A, B> Service<Request<A>> for Gated<S>
 where
     S: Service<Request<A>, Response = Response<B>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    B: Default + Send + 'static,
+    B: Default,
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = Answer<B, S::Error>;
+    type Future = Refusable<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -206,19 +208,22 @@ where
         match self.gate.check(&request) {
             Ok(()) => {
                 let is_read = request.uri().path() == SCORE;
-                let arrival = if is_read {
+                let mut arrival = if is_read {
                     self.gate.way.begin(now)
                 } else {
                     Arrival {
                         at: now,
                         way: None,
+                        _underway: None,
                         is_complete: AtomicBool::new(false),
                     }
                 };
+                let peer = request.extensions().get::<Peer>().filter(|_| is_read);
+                arrival._underway = peer.map(|peer| peer.body(now));
                 request.extensions_mut().insert(Arc::new(arrival));
-                Box::pin(self.inner.call(request))
+                Refusable::passed(self.inner.call(request))
             }
-            Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
+            Err(status) => Refusable::refused(status),
         }
     }
 }

@@ -4,6 +4,7 @@ mod admission;
 pub(crate) mod cost;
 mod gate;
 mod queue;
+mod turn;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +14,9 @@ use http::HeaderMap;
 use tonic::Status;
 
 pub(crate) use admission::{Admission, Admitted, FULL, overloaded, would_be_late};
-pub(crate) use gate::{Arrival, Gate};
+pub(crate) use gate::{Arrival, Gate, SCORE};
 pub(crate) use queue::{Queue, Slice, Work};
+pub(crate) use turn::Turn;
 
 /// Whether the result of some work is still wanted.
 #[derive(Clone)]

@@ -1,12 +1,14 @@
 //! Work that waits for a scoring thread. Tenants take turns, so that each gets the same share while it has work.
 //!
-//! Fair queueing by start times: each tenant has a clock that runs by the cost of what is done for it, and the tenant whose
-//! clock is furthest behind comes next. Within a tenant the order is that of arrival.
+//! Fair queueing by start times: each tenant has a clock that runs by the cost of what is done for it, the slower the more
+//! weight it has, and the tenant whose clock is furthest behind comes next. Within a tenant the order is that of arrival.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use super::Turn;
 
 /// Tenants that are told apart; further ones share a place. Callers may choose their names.
 const TENANTS: usize = 1024;
@@ -39,13 +41,15 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     threads: f64,
+    /// Of tenants by name; all others have 1.
+    weights: HashMap<Arc<str>, f64>,
 }
 
 #[derive(Default)]
 struct State {
     tenants: Vec<Tenant>,
     /// The clock of the tenant that was served last; new ones start here.
-    now: u64,
+    now: f64,
     /// The cost of what nobody has claimed.
     waiting: u64,
     closed: bool,
@@ -54,7 +58,9 @@ struct State {
 
 struct Tenant {
     name: Arc<str>,
-    clock: u64,
+    weight: f64,
+    /// The cost of what was done for it, by its weight.
+    clock: f64,
     waiting: u64,
     work: VecDeque<Arc<dyn Work>>,
 }
@@ -83,8 +89,9 @@ impl Measured {
 }
 
 impl Queue {
-    pub(crate) fn new(threads: usize) -> Self {
+    pub(crate) fn new(threads: usize, weights: HashMap<Arc<str>, f64>) -> Self {
         Self {
+            weights,
             state: Mutex::default(),
             filled: Condvar::new(),
             threads: threads.max(1) as f64,
@@ -102,7 +109,7 @@ impl Queue {
         let mut state = self.lock();
         state.waiting += cost;
         let now = state.now;
-        let tenant = state.tenant(tenant);
+        let tenant = state.tenant(tenant, &self.weights);
         tenant.waiting += cost;
         if tenant.work.is_empty() {
             // What it did not use while it had no work is gone; what it owes is not.
@@ -138,27 +145,40 @@ impl Queue {
         state.measured.add(cost, took);
         let extra = (took.as_secs_f64() / expected.max(1e-9) - 1.0).max(0.0) * cost as f64;
         if let Some(tenant) = state.tenants.iter_mut().find(|known| known.name == *tenant) {
-            tenant.clock += extra as u64;
+            tenant.clock += extra / tenant.weight;
         }
     }
 
-    /// How long work of this cost would wait and take if it came now.
-    pub(crate) fn estimate(&self, tenant: &Arc<str>, cost: u64) -> Duration {
+    /// How long work of this cost would wait, and take from then on, if it came now.
+    pub(crate) fn estimate(&self, tenant: &Arc<str>, cost: u64) -> Turn {
         let state = self.lock();
         let busy = state.tenants.iter().filter(|known| known.waiting > 0);
-        let (mut own, mut others) = (0, 0_u64);
+        let (mut own, mut others) = (0, 0.0);
         for known in busy {
             if known.name == *tenant {
                 own = known.waiting;
             } else {
-                others += 1;
+                others += known.weight;
             }
         }
-        // While this tenant's work is done, each other gets as much as it, but no more than it has.
-        let ahead = (own + cost).saturating_mul(others + 1);
-        let ahead = ahead.min(state.waiting.saturating_add(cost));
-        let seconds = ahead as f64 * state.measured.seconds_per_token() / self.threads;
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+        let share = self.weight(tenant) / (self.weight(tenant) + others);
+        let all = state.waiting as f64;
+        // While this tenant's work is done, the others get their shares, but no more than they have.
+        let until = |own: f64, all: f64| {
+            let seconds = (own / share).min(all) * state.measured.seconds_per_token();
+            Duration::try_from_secs_f64(seconds / self.threads).unwrap_or(Duration::MAX)
+        };
+        let (own, cost) = (own as f64, cost as f64);
+        let wait = until(own, all);
+        Turn {
+            wait,
+            work: until(own + cost, all + cost).saturating_sub(wait),
+            is_free: state.waiting == 0,
+        }
+    }
+
+    fn weight(&self, tenant: &str) -> f64 {
+        self.weights.get(tenant).copied().unwrap_or(1.0)
     }
 
     /// Lets go of all who wait for work.
@@ -169,7 +189,7 @@ impl Queue {
 }
 
 impl State {
-    fn tenant(&mut self, name: &Arc<str>) -> &mut Tenant {
+    fn tenant(&mut self, name: &Arc<str>, weights: &HashMap<Arc<str>, f64>) -> &mut Tenant {
         let known = |tenants: &[Tenant], name: &str| {
             tenants
                 .iter()
@@ -179,8 +199,10 @@ impl State {
         let others = (place.is_none() && self.tenants.len() >= TENANTS).then_some(OTHERS);
         let place = place.or_else(|| known(&self.tenants, others?));
         let place = place.unwrap_or_else(|| {
+            let name = others.map_or_else(|| Arc::clone(name), Arc::from);
             self.tenants.push(Tenant {
-                name: others.map_or_else(|| Arc::clone(name), Arc::from),
+                weight: weights.get(&name).copied().unwrap_or(1.0),
+                name,
                 clock: self.now,
                 waiting: 0,
                 work: VecDeque::new(),
@@ -201,7 +223,7 @@ impl State {
                 .iter_mut()
                 .filter(|tenant| !tenant.work.is_empty());
             // Of equals the first.
-            let tenant = busy.min_by_key(|tenant| tenant.clock)?;
+            let tenant = busy.min_by(|a, b| a.clock.total_cmp(&b.clock))?;
             let work = Arc::clone(tenant.work.front()?);
             self.now = self.now.max(tenant.clock);
             let before = work.left();
@@ -216,7 +238,7 @@ impl State {
                 tenant.work.pop_front();
                 continue;
             };
-            tenant.clock += slice.cost;
+            tenant.clock += slice.cost as f64 / tenant.weight;
             if work.left() == 0 {
                 tenant.work.pop_front();
             }
@@ -256,6 +278,14 @@ mod tests {
         fn run(&self, _: Slice) {}
     }
 
+    fn of_threads(threads: usize) -> Queue {
+        Queue::new(threads, HashMap::new())
+    }
+
+    fn whole(turn: Turn) -> Duration {
+        turn.wait + turn.work
+    }
+
     fn push(queue: &Queue, tenant: &str, slices: usize, cost: u64) -> Arc<Slices> {
         let work = Arc::new(Slices {
             left: slices.into(),
@@ -274,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_backlog_starves_nobody() {
-        let queue = Queue::new(1);
+        let queue = of_threads(1);
         push(&queue, "a", 1000, 10);
         assert_eq!(turns(&queue, 3), "aaa");
         push(&queue, "b", 3, 10);
@@ -285,7 +315,7 @@ mod tests {
 
     #[test]
     fn shares_are_of_cost_and_not_of_slices() {
-        let queue = Queue::new(1);
+        let queue = of_threads(1);
         push(&queue, "a", 100, 30);
         push(&queue, "b", 100, 10);
         let next = turns(&queue, 40);
@@ -293,8 +323,25 @@ mod tests {
     }
 
     #[test]
+    fn shares_are_by_weight() {
+        let weights = HashMap::from([("a".into(), 3.0), ("c".into(), 0.5)]);
+        let queue = Queue::new(1, weights);
+        for tenant in ["a", "b", "c"] {
+            push(&queue, tenant, 1000, 10);
+        }
+        // The waits that are told are those that there will be.
+        let wait = |tenant: &str| queue.estimate(&tenant.into(), 0).wait.as_secs_f64();
+        let slices = |tenant: &str| (wait(tenant) / (10.0 * FIRST_GUESS)).round();
+        assert_eq!(["a", "b", "c"].map(slices), [1500.0, 3000.0, 3000.0]);
+        let next = turns(&queue, 900);
+        let of = |tenant| next.matches(tenant).count();
+        assert!((599..=601).contains(&of('a')), "{}", of('a'));
+        assert!((199..=201).contains(&of('b')), "{}", of('b'));
+    }
+
+    #[test]
     fn of_one_tenant_the_first_comes_first() {
-        let queue = Queue::new(1);
+        let queue = of_threads(1);
         let first = push(&queue, "a", 2, 10);
         let second = push(&queue, "a", 2, 10);
         turns(&queue, 2);
@@ -305,7 +352,7 @@ mod tests {
 
     #[test]
     fn idle_time_is_not_saved_up_and_debt_is_not_forgotten() {
-        let queue = Queue::new(1);
+        let queue = of_threads(1);
         push(&queue, "a", 100, 10);
         push(&queue, "b", 1, 10);
         turns(&queue, 20);
@@ -324,18 +371,18 @@ mod tests {
 
     #[test]
     fn what_waits_is_counted_and_what_is_unwanted_is_not() {
-        let queue = Queue::new(2);
+        let queue = of_threads(2);
         let tenant: Arc<str> = "a".into();
         assert_eq!(
-            queue.estimate(&tenant, 1000),
+            whole(queue.estimate(&tenant, 1000)),
             Duration::from_secs_f64(1000.0 * FIRST_GUESS / 2.0)
         );
         let unwanted = push(&queue, "a", 10, 1_000_000);
-        let backlog = queue.estimate(&tenant, 0);
+        let backlog = queue.estimate(&tenant, 0).wait;
         assert_eq!(backlog, Duration::from_secs_f64(1e7 * FIRST_GUESS / 2.0));
         // Another tenant would wait for as much as its own.
         assert_eq!(
-            queue.estimate(&"b".into(), 1000),
+            whole(queue.estimate(&"b".into(), 1000)),
             Duration::from_secs_f64(2000.0 * FIRST_GUESS / 2.0)
         );
         push(&queue, "b", 1, 7);
@@ -345,17 +392,17 @@ mod tests {
 
     #[test]
     fn the_rate_follows_what_is_measured() {
-        let queue = Queue::new(1);
+        let queue = of_threads(1);
         for _ in 0..200 {
             queue.settle(&"a".into(), 1_000_000, Duration::from_secs(1));
         }
-        let seconds = queue.estimate(&"a".into(), 1_000_000).as_secs_f64();
+        let seconds = queue.estimate(&"a".into(), 1_000_000).work.as_secs_f64();
         assert!((0.9..1.1).contains(&seconds), "{seconds}");
     }
 
     #[test]
     fn tenants_without_number_share_a_place() {
-        let queue = Queue::new(1);
+        let queue = of_threads(1);
         for number in 0..TENANTS + 50 {
             push(&queue, &number.to_string(), 1, 10);
         }

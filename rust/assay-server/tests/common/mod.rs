@@ -4,6 +4,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod raw;
+pub(crate) mod stream;
 
 use assay_server::pb;
 use assay_server::pb::item::Completion;
@@ -80,6 +81,12 @@ pub(crate) fn request(spec_json: &str, items: Vec<pb::Item>) -> pb::ScoreRequest
         tokenizer_sha256: String::new(),
         items,
     }
+}
+
+/// A port that was free a moment ago.
+pub(crate) async fn free() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
 }
 
 /// The status line and the body of a response.
