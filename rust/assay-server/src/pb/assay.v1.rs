@@ -638,7 +638,8 @@ impl Input {
 /// A batch of completions under one spec.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreRequest {
-    /// The caller's name for the request, echoed in the response and put in the server's logs. May be empty.
+    /// The caller's name for the request, echoed in the response and put in the server's logs. May be empty. A request with a
+    /// name that comes again while the first is worked on, byte for byte the same, waits for the first and gets its answer.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
     /// Lower-case hex SHA-256 of the bytes of the `tokenizer.json` that token ids belong to: one that the server was started

@@ -129,12 +129,12 @@ impl Way {
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
-    fn begin(self: &Arc<Self>, at: Instant) -> Arrival {
+    fn begin(self: &Arc<Self>, at: Instant, underway: Option<Underway>) -> Arrival {
         self.lock().count += 1;
         Arrival {
             at,
             way: Some(Arc::clone(self)),
-            _underway: None,
+            _underway: underway,
             is_complete: AtomicBool::new(false),
         }
     }
@@ -176,7 +176,6 @@ impl Arrival {
 
 impl Drop for Arrival {
     fn drop(&mut self) {
-        self.underway = None;
         if let Some(way) = &self.way {
             way.end(self.at, self.is_complete.load(Ordering::Relaxed));
         }
@@ -208,8 +207,10 @@ where
         match self.gate.check(&request) {
             Ok(()) => {
                 let is_read = request.uri().path() == SCORE;
-                let mut arrival = if is_read {
-                    self.gate.way.begin(now)
+                let arrival = if is_read {
+                    let peer = request.extensions().get::<Peer>();
+                    let underway = peer.map(|peer| peer.body(now));
+                    self.gate.way.begin(now, underway)
                 } else {
                     Arrival {
                         at: now,
@@ -218,8 +219,6 @@ where
                         is_complete: AtomicBool::new(false),
                     }
                 };
-                let peer = request.extensions().get::<Peer>().filter(|_| is_read);
-                arrival._underway = peer.map(|peer| peer.body(now));
                 request.extensions_mut().insert(Arc::new(arrival));
                 Refusable::passed(self.inner.call(request))
             }
@@ -238,17 +237,19 @@ mod tests {
         let long_ago = Instant::now().checked_sub(Duration::from_secs(16));
         let began = long_ago.unwrap_or_else(Instant::now);
         // One slow sender alone is no crowd.
-        way.begin(began).complete();
+        way.begin(began, None).complete();
         assert_eq!(way.lock().interval, 0.0);
         *way.lock() = Coming::default();
-        let crowd: Vec<_> = (0..CROWD).map(|_| way.begin(began)).collect();
+        let crowd: Vec<_> = (0..CROWD).map(|_| way.begin(began, None)).collect();
         crowd[0].complete();
         drop(crowd);
         let each = way.lock().interval;
         assert!(each > 0.9, "{each}");
-        let few: Vec<_> = (1..CROWD).map(|_| way.begin(Instant::now())).collect();
+        let few: Vec<_> = (1..CROWD)
+            .map(|_| way.begin(Instant::now(), None))
+            .collect();
         assert_eq!(way.estimate(), Duration::ZERO);
-        let more: Vec<_> = (0..3).map(|_| way.begin(Instant::now())).collect();
+        let more: Vec<_> = (0..3).map(|_| way.begin(Instant::now(), None)).collect();
         let count = f64::from(CROWD + 2);
         assert_eq!(way.estimate(), Duration::from_secs_f64(count * each));
         drop((few, more));

@@ -163,7 +163,8 @@ mod tests {
             assert_eq!(outcome.late, 0, "{over}: {outcome:?}");
             let wasted = (outcome.refused * 50).div_ceil(1000);
             assert!(outcome.done + wasted >= at_most * 98 / 100, "{outcome:?}");
-            assert!(outcome.longest <= 700_000, "{outcome:?}");
+            // Twice the longest wait where half of the time goes into turning away.
+            assert!(outcome.longest <= 1_000_000, "{outcome:?}");
         }
         assert!(overload(2, 50, 2_000_000).done >= at_most * 9 / 10);
         // Deadlines that are shorter than the longest wait are kept, too.
