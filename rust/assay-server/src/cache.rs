@@ -39,6 +39,17 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
         Some(value.clone())
     }
 
+    /// Of what is kept now, in order.
+    pub(crate) fn keys(&self) -> Vec<K>
+    where
+        K: Ord,
+    {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys: Vec<K> = state.entries.keys().cloned().collect();
+        keys.sort();
+        keys
+    }
+
     pub(crate) fn insert(&self, key: K, value: V) {
         let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *guard;
@@ -68,6 +79,7 @@ mod tests {
         cache.insert("b", 2);
         assert_eq!(cache.get(&"a"), Some(1));
         cache.insert("c", 3);
+        assert_eq!(cache.keys(), ["a", "c"]);
         assert_eq!(
             (cache.get(&"a"), cache.get(&"b"), cache.get(&"c")),
             (Some(1), None, Some(3))

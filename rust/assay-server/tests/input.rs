@@ -140,6 +140,8 @@ async fn token_ids_out_of_the_vocabulary_are_an_error_of_their_item() {
         .unwrap()
         .into_inner()
         .sha256;
+    let asked = client.get_server_info(pb::GetServerInfoRequest {}).await;
+    assert_eq!(asked.unwrap().into_inner().tokenizers[0].sha256, sha256);
     let ids = |ids: &[u32]| pb::Item {
         completion: Some(Completion::TokenIds(
             ids.iter()

@@ -231,6 +231,11 @@ impl RewardService for RewardServer {
             sha256: tokenizer.sha256.clone(),
             name: tokenizer.name.clone(),
         };
+        let registered = shared.registered_tokenizers.keys().into_iter();
+        let registered = registered.map(|sha256| pb::TokenizerInfo {
+            sha256,
+            name: String::new(),
+        });
         Ok(Response::new(pb::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             component_kinds: ComponentKind::NAMES
@@ -241,7 +246,12 @@ impl RewardService for RewardServer {
                 max_message_bytes: shared.config.max_message_bytes as u64,
                 max_items: shared.config.max_items as u64,
             }),
-            tokenizers: shared.tokenizers.iter().map(tokenizer).collect(),
+            tokenizers: shared
+                .tokenizers
+                .iter()
+                .map(tokenizer)
+                .chain(registered)
+                .collect(),
             threads: shared.threads.count() as u32,
             spec_schema_sha256: pb::SPEC_SCHEMA_SHA256.to_owned(),
             sandbox: "none".to_owned(),

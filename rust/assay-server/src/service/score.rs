@@ -1,4 +1,4 @@
-//! `Score` from its bytes to those of its answer. What is large is read and written on threads that may block, and what cannot be
+//! `Score` from its bytes to those of its answer, and `ScoreStream` from the bytes of its requests. What is large is read and written on threads that may block, and what cannot be
 //! done in time is turned away before it is read.
 
 use std::convert::Infallible;
@@ -8,28 +8,31 @@ use std::task::{Context, Poll};
 
 use prost::Message;
 use prost::bytes::Bytes;
+use tokio_stream::StreamExt;
 use tonic::body::Body;
-use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Request, Response, Status};
+use tonic::server::{Grpc, NamedService, StreamingService, UnaryService};
+use tonic::{Request, Response, Status, Streaming};
 use tower::Service;
 
 use super::gather::passed;
 use super::join::{Answer, Answered, Entered};
 use super::once::broken;
 use super::ready::Spec;
-use super::{Call, RewardServer, Shared};
+use super::{Call, RewardServer, Shared, stream};
 use crate::observe::Counts;
 use crate::pb;
 use crate::pb::item_result::Outcome;
 use crate::pb::reward_service_server::RewardServiceServer;
-use crate::wire::{BytesCodec, ScoreRequest};
+use crate::wire::{BytesCodec, RequestBytes, ScoreRequest, stream_request};
 use crate::work::{SCORE, cost, too_late};
 
 /// A longer request is read, and an answer of more items written, where it may block: that takes a quarter of a millisecond and more.
 const LONG_REQUEST: usize = 256 << 10;
 const LONG_ANSWER: usize = 4096;
 
-/// The whole service: `Score` by its bytes, everything else by the generated code.
+const STREAM: &str = "/assay.v1.RewardService/ScoreStream";
+
+/// The whole service: `Score` and `ScoreStream` by their bytes, everything else by the generated code.
 #[derive(Clone)]
 pub(crate) struct Rewards {
     server: RewardServer,
@@ -66,13 +69,22 @@ impl Service<http::Request<Body>> for Rewards {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        if request.uri().path() != SCORE {
-            return self.others.call(request);
+        let shared = Arc::clone(&self.server.shared);
+        match request.uri().path() {
+            SCORE => {}
+            STREAM => {
+                let mut grpc = Grpc::new(RequestBytes::default())
+                    .max_decoding_message_size(self.longest)
+                    .max_encoding_message_size(self.longest);
+                let streams = Streams(shared);
+                return Box::pin(async move { Ok(grpc.streaming(streams, request).await) });
+            }
+            _ => return self.others.call(request),
         }
         let mut grpc = Grpc::new(BytesCodec)
             .max_decoding_message_size(self.longest)
             .max_encoding_message_size(self.longest);
-        let score = Score(Arc::clone(&self.server.shared));
+        let score = Score(shared);
         Box::pin(async move { Ok(grpc.unary(score, request).await) })
     }
 }
@@ -93,6 +105,41 @@ impl UnaryService<Bytes> for Score {
     }
 }
 
+struct Streams(Arc<Shared>);
+
+impl StreamingService<Bytes> for Streams {
+    type Response = pb::ScoreStreamResponse;
+    type ResponseStream = stream::Results;
+    type Future = Coming<Result<Response<stream::Results>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        let call = Call::of(&request);
+        let asked = request.into_inner().then(|message| async move {
+            let message = message?;
+            let is_short = message.len() < LONG_REQUEST;
+            reading(is_short, move || stream_request(message)).await
+        });
+        Box::pin(async move {
+            let results = stream::open(&shared, call, Box::pin(asked)).await?;
+            Ok(Response::new(results))
+        })
+    }
+}
+
+/// Reads a message, here if it is short.
+async fn reading<T: Send + 'static>(
+    is_short: bool,
+    read: impl FnOnce() -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    if is_short {
+        return read();
+    }
+    tokio::task::spawn_blocking(read)
+        .await
+        .unwrap_or_else(|_| Err(broken()))
+}
+
 impl Shared {
     /// Answers a `ScoreRequest` with a `ScoreResponse`.
     async fn score_bytes(self: &Arc<Self>, call: Call, message: Bytes) -> Result<Bytes, Status> {
@@ -110,12 +157,8 @@ impl Shared {
 
     async fn read(&self, message: Bytes) -> Result<ScoreRequest, Status> {
         let max_items = self.config.max_items;
-        if message.len() < LONG_REQUEST {
-            return ScoreRequest::decode(message, max_items);
-        }
-        tokio::task::spawn_blocking(move || ScoreRequest::decode(message, max_items))
-            .await
-            .unwrap_or_else(|_| Err(broken()))
+        let is_short = message.len() < LONG_REQUEST;
+        reading(is_short, move || ScoreRequest::decode(message, max_items)).await
     }
 
     /// The answer to a request; to one that is worked on already, the same as whoever sent it first gets.

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use assay_core::Error;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
-use tokio_stream::Stream;
-use tonic::{Status, Streaming};
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
 
 use super::gather::{passed, unfinished};
 use super::job::{Deliver, Job, Parts};
@@ -49,14 +49,25 @@ impl Stream for Results {
     }
 }
 
+/// What the caller sends, message by message.
+pub(super) trait Asks:
+    Stream<Item = Result<pb::ScoreStreamRequest, Status>> + Send + Unpin + 'static
+{
+}
+
+impl<S> Asks for S where
+    S: Stream<Item = Result<pb::ScoreStreamRequest, Status>> + Send + Unpin + 'static
+{
+}
+
 /// Reads what the items are worth, and starts the stream.
 pub(super) async fn open(
     shared: &Arc<Shared>,
     call: Call,
-    mut asked: Streaming<pb::ScoreStreamRequest>,
+    mut asked: impl Asks,
 ) -> Result<Results, Status> {
     let first = tokio::select! {
-        first = asked.message() => first?,
+        first = asked.next() => first.transpose()?,
         () = passed(call.deadline) => return Err(too_late()),
     };
     let Some(Asked::Open(open)) = first.and_then(|first| first.message) else {
@@ -149,13 +160,13 @@ impl Open {
     }
 
     /// Takes items until there are no more, then waits for what is on its way.
-    async fn read(self: Arc<Self>, mut asked: Streaming<pb::ScoreStreamRequest>) {
+    async fn read(self: Arc<Self>, mut asked: impl Asks) {
         let mut stopping = self.shared.stopping.subscribe();
         let mut found_out = JoinSet::new();
         let mut number = 0;
         let end = loop {
             let message = tokio::select! {
-                message = asked.message() => message,
+                message = asked.next() => message.transpose(),
                 _ = stopping.wait_for(|stopping| *stopping) => {
                     let stopping = Status::unavailable("the server is stopping");
                     break Event::End(Some(stopping), When::Answered);

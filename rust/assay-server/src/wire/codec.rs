@@ -70,6 +70,31 @@ impl<T: Message + Default> Decoder for Half<T> {
     }
 }
 
+/// Answers as messages, requests as the bytes they are: they are read elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestBytes<T>(PhantomData<T>);
+
+impl<T> Default for RequestBytes<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: Message + Send + 'static> Codec for RequestBytes<T> {
+    type Encode = T;
+    type Decode = Bytes;
+    type Encoder = Half<T>;
+    type Decoder = BytesCodec;
+
+    fn encoder(&mut self) -> Half<T> {
+        Half(PhantomData)
+    }
+
+    fn decoder(&mut self) -> BytesCodec {
+        BytesCodec
+    }
+}
+
 /// Messages as the bytes they are: they are read and written elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BytesCodec;

@@ -111,6 +111,16 @@ impl ScoreRequest {
     }
 }
 
+/// Reads one message of the caller of a stream.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT` for bytes that are no such message.
+pub(crate) fn stream_request(message: Bytes) -> Result<pb::ScoreStreamRequest, Status> {
+    pb::ScoreStreamRequest::decode(message)
+        .map_err(|error| unreadable("ScoreStreamRequest", &error))
+}
+
 /// The status of bytes that are no message of this name.
 pub(crate) fn unreadable(name: &str, error: &DecodeError) -> Status {
     status(&Error::input(format!("the bytes are no {name}: {error}")))

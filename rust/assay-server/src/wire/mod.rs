@@ -6,8 +6,8 @@ mod item;
 mod items;
 mod spec;
 
-pub(crate) use codec::{BytesCodec, MessageCodec};
+pub(crate) use codec::{BytesCodec, MessageCodec, RequestBytes};
 pub(crate) use error::{KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, status};
-pub(crate) use item::{Completion, Item, ScoreRequest};
+pub(crate) use item::{Completion, Item, ScoreRequest, stream_request};
 pub(crate) use items::{Batch, question};
 pub use spec::{spec_from_wire, spec_to_wire};
