@@ -132,12 +132,12 @@ impl Drop for Ending<'_> {
 mod tests {
     use super::*;
 
-    fn answered(text: &'static str) -> Answer {
-        Ok(Answered {
+    fn answered(text: &'static str) -> Answered {
+        Answered {
             bytes: Bytes::from_static(text.as_bytes()),
             counts: Counts::default(),
             is_whole: true,
-        })
+        }
     }
 
     fn enter(joins: &Joins, tenant: &str, name: &str, message: &'static str) -> Entered {
@@ -171,7 +171,7 @@ mod tests {
             );
         }
         assert!(matches!(enter(&joins, "a", "r", "34"), Entered::Alone));
-        joins.lead(lead, async { answered("done") }).await;
+        joins.lead(lead, async { Ok(answered("done")) }).await;
         for waiter in [waiter, second] {
             assert_eq!(waiter.answer().await.unwrap().unwrap().bytes, "done");
         }
@@ -187,7 +187,7 @@ mod tests {
             tokio::spawn(async move {
                 let work = async {
                     let _ = work.await;
-                    answered("done")
+                    Ok(answered("done"))
                 };
                 joins.lead(lead, work).await;
             })

@@ -121,19 +121,17 @@ mod tests {
                 let turn = queue.estimate(&tenant, COST);
                 let left = (next + timeout).saturating_sub(now);
                 let longest = Duration::from_millis(500);
-                match turn.refusal(longest, Some(Duration::from_micros(left))) {
-                    Some(_) => {
-                        outcome.refused += 1;
-                        now += rejecting;
-                    }
-                    None => {
-                        let one = One {
-                            taken: AtomicBool::new(false),
-                            cost: COST,
-                        };
-                        queue.push(&tenant, Arc::new(one));
-                        arrived.push_back(next);
-                    }
+                let refusal = turn.refusal(longest, Some(Duration::from_micros(left)));
+                if refusal.is_some() {
+                    outcome.refused += 1;
+                    now += rejecting;
+                } else {
+                    let one = One {
+                        taken: AtomicBool::new(false),
+                        cost: COST,
+                    };
+                    queue.push(&tenant, Arc::new(one));
+                    arrived.push_back(next);
                 }
                 next += TAKES / over;
             }
