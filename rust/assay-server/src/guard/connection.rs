@@ -28,7 +28,7 @@ pub(crate) struct Peer {
 }
 
 /// Fewer bodies on their way are no crowd: what they take is up to their senders.
-const CROWD: usize = 8;
+const CROWD: usize = 32;
 
 impl Peer {
     /// A request's body is on its way until the result is dropped.
@@ -311,7 +311,10 @@ mod tests {
         let few: Vec<_> = (0..CROWD as u64 - 2).map(|n| peer.body(after(n))).collect();
         assert_eq!(peer.crowd(after(9000)), Duration::ZERO);
         let last = peer.body(after(8000));
-        assert_eq!(peer.crowd(after(9000)), 2 * Duration::from_millis(9000 - 3));
+        assert_eq!(
+            peer.crowd(after(9000)),
+            2 * Duration::from_millis(9001 - CROWD as u64 / 2)
+        );
         // The others have arrived, and new ones come: the slow one does not count.
         drop((few, last));
         let _new: Vec<_> = (0..CROWD).map(|_| peer.body(after(9000))).collect();

@@ -911,7 +911,7 @@ pub struct GetServerInfoResponse {
     /// What a caller may send.
     #[prost(message, optional, tag = "3")]
     pub limits: ::core::option::Option<Limits>,
-    /// Tokenizers that token ids may belong to.
+    /// Tokenizers that token ids may belong to: those it was started with, then those that were registered and are kept.
     #[prost(message, repeated, tag = "4")]
     pub tokenizers: ::prost::alloc::vec::Vec<TokenizerInfo>,
     /// Threads that score.
@@ -947,7 +947,7 @@ pub struct TokenizerInfo {
     /// Lower-case hex SHA-256 of its `tokenizer.json`.
     #[prost(string, tag = "1")]
     pub sha256: ::prost::alloc::string::String,
-    /// The name it was configured under: the path of its file.
+    /// The name it was configured under: the path of its file. Empty for one that was registered.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
 }
