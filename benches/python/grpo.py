@@ -104,7 +104,11 @@ def run_assay(case: Case, model: Path, steps: int) -> dict[str, float]:
         rows = [json.loads(line) for line in (Path(folder) / "run" / "metrics.jsonl").read_text().splitlines()]
     rows = [row for row in rows if row["kind"] == "grpo"]
     assert torch.get_num_threads() == 1
-    return {**usage(), "base": base["peak"], "reward": sum(row["reward/mean"] for row in rows) / len(rows)}
+    means = {
+        "reward": sum(row["reward/mean"] for row in rows) / len(rows),
+        "length": sum(row["completion/length_mean"] for row in rows) / len(rows),
+    }
+    return {**usage(), "base": base["peak"], **means}
 
 
 def run_trl(case: Case, model: Path, steps: int) -> dict[str, float]:
@@ -128,12 +132,14 @@ def run_trl(case: Case, model: Path, steps: int) -> dict[str, float]:
     scorer = assay.Scorer({"component": recipe.scorer.component}, tokenizer=model / "tokenizer.json", threads=1)
     tokenizer = AutoTokenizer.from_pretrained(model)
     rewards: list[float] = []
+    lengths: list[int] = []
 
     def reward(completion_ids: list[list[int]], reference: list[str], **_: object) -> list[float]:
         offsets = np.cumsum([0, *map(len, completion_ids)], dtype=np.int64)
         flat = np.asarray([token for ids in completion_ids for token in ids], dtype=np.uint32)
         totals = np.nan_to_num(scorer.score_tokens(flat, offsets, reference).total).tolist()
         rewards.append(sum(totals) / len(totals))
+        lengths.extend(map(len, completion_ids))
         return totals
 
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +177,8 @@ def run_trl(case: Case, model: Path, steps: int) -> dict[str, float]:
             ),
         )
         trainer.train()
-    return {**usage(), "base": base["peak"], "reward": sum(rewards) / len(rewards)}
+    means = {"reward": sum(rewards) / len(rewards), "length": sum(lengths) / len(lengths)}
+    return {**usage(), "base": base["peak"], **means}
 
 
 def measure(side: str, name: str, model: Path, steps: int) -> dict[str, float]:
@@ -209,14 +216,15 @@ def compare(name: str) -> str:
             f"{last[side]['peak'] / 2**20:,.0f} MiB",
             f"{above[side] / 2**20:,.0f} MiB",
             f"{last[side]['reward']:.3f}",
+            f"{last[side]['length']:.1f}",
         ]
         for side in last
     ]
     ratios = (cpu["assay"] / cpu["trl"], last["assay"]["peak"] / last["trl"]["peak"], above["assay"] / above["trl"])
-    rows.append(["ratio", *(f"{ratio:.2f}x" for ratio in ratios), ""])
+    rows.append(["ratio", *(f"{ratio:.2f}x" for ratio in ratios), "", ""])
     shape = f"{case.prompts} prompts x {case.group} completions x {case.tokens} tokens, {case.title}"
     title = f"One GRPO step, {shape}, one thread, mean of {case.many - case.few} steps"
-    return table(title, ["", "CPU per step", "peak memory", "peak above imports", "mean reward"], rows)
+    return table(title, ["", "CPU per step", "peak memory", "peak above imports", "mean reward", "mean length"], rows)
 
 
 def run() -> list[str]:

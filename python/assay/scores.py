@@ -48,7 +48,7 @@ class Scores:
     ['scored', 'invalid_reference']
     """
 
-    __slots__ = ("_answers", "_reasons", "_status", "components", "total")
+    __slots__ = ("_answers", "_reasons", "_status", "_statuses", "components", "total")
 
     total: NDArray[np.float64]
     components: dict[str, NDArray[np.float64]]
@@ -65,17 +65,19 @@ class Scores:
         self.total = total
         self.components = dict(components)
         self._status: _Column[str] = status
+        self._statuses: list[Status] | None = None  # looked at once: whoever asks for one asks for all of them in turn
         self._reasons: _Column[str | None] = reasons
         self._answers: _Column[str | None] = answers
 
     @property
     def status(self) -> list[Status]:
         """One `Status` per item."""
-        values = _made(self._status)
-        if not all(isinstance(value, Status) for value in values):
-            values = [Status(value) for value in values]
-        self._status = values
-        return cast("list[Status]", values)
+        if self._statuses is None:
+            values = _made(self._status)
+            if not all(isinstance(value, Status) for value in values):
+                values = [Status(value) for value in values]
+            self._statuses = cast("list[Status]", values)
+        return self._statuses
 
     @property
     def reasons(self) -> list[str | None]:

@@ -102,16 +102,21 @@ def token_data(
     lengths = [len(sequence.token_ids) for sequence in chosen]
     counts = torch.tensor(lengths, device=device)
 
-    def flat(parts: Iterable[object]) -> Tensor:
+    def same(values: list[float]) -> Tensor:
+        return torch.from_numpy(np.repeat(np.array(values, np.float32), lengths)).to(device)
+
+    def each(parts: Iterable[object]) -> Tensor:
         joined = [np.broadcast_to(np.asarray(part, np.float32), n) for part, n in zip(parts, lengths, strict=True)]
         return torch.from_numpy(np.concatenate(joined)).to(device)
 
+    advantages = [sequence.advantage for sequence in chosen]
+    whole = [float(advantage) for advantage in advantages if np.ndim(advantage) == 0]
     late = [is_stale(sequence, weight_version) for sequence in chosen]
     return TokenData(
         counts,
-        flat(sequence.advantage for sequence in chosen),
-        flat(weights[row] for row in rows),
-        flat(np.nan if sequence.logprobs is None else sequence.logprobs for sequence in chosen),
+        same(whole) if len(whole) == len(advantages) else each(advantages),
+        same([weights[row] for row in rows]),
+        each(np.nan if sequence.logprobs is None else sequence.logprobs for sequence in chosen),
         torch.tensor(late, device=device).repeat_interleave(counts),
     )
 

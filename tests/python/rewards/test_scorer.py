@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 import assay
+from assay.scores import Scores
 from assay.spec import Accuracy, Format, Length, Repetition, RewardSpec, Tags
 
 SPEC = RewardSpec(
@@ -260,3 +261,17 @@ def test_threads_are_checked() -> None:
     for threads in (0, -1, 5000):
         with pytest.raises(assay.InvalidInputError, match="threads is"):
             assay.Scorer("accuracy", threads=threads)
+
+
+def test_columns_are_made_once_however_often_they_are_asked_for():
+    """Made anew for each item they would cost the square of the batch."""
+    made: list[int] = []
+
+    def column() -> list[str]:
+        made.append(1)
+        return ["scored"] * 3
+
+    scores = Scores(np.ones(3), {}, column, [None] * 3, [None] * 3)
+    assert len(scores.to_list()) == 3
+    assert scores.status is scores.status
+    assert len(made) == 1
