@@ -415,8 +415,9 @@ def main():
     if arguments.fail:
         sys.exit("cannot start: no such model")
     global VOCABULARY  # noqa: PLW0603 - of the model it is started with
-    config = json.loads((Path(arguments.model_path) / "config.json").read_text())
-    VOCABULARY = min(VOCABULARY, config.get("vocab_size", VOCABULARY))
+    config = Path(arguments.model_path) / "config.json"
+    if config.exists():
+        VOCABULARY = min(VOCABULARY, json.loads(config.read_text()).get("vocab_size", VOCABULARY))
     fake = FakeSGLang(arguments.model_path, port=arguments.port, label=arguments.weight_version, token_delay_s=0.002)
     while not fake.dead:
         time.sleep(0.05)
