@@ -283,9 +283,10 @@ impl http_body::Body for Arriving {
                     }
                 })
             }
-            Some(Err(status)) => {
+            Some(Err(_)) => {
                 this.end();
-                Some(Err(status))
+                // Whatever HTTP/2 calls it, it is the caller who did not send the rest.
+                Some(Err(Status::cancelled("the request broke off")))
             }
             None => {
                 this.end();

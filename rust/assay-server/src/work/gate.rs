@@ -79,7 +79,8 @@ impl Gate {
         let tenant = tenant::of(request.extensions(), request.headers());
         let mut turn = self.queue.estimate(&tenant, 0);
         let now = Instant::now();
-        let peer = request.extensions().get::<Peer>();
+        // While nothing waits, bodies that are slow are not slow because of this server.
+        let peer = request.extensions().get::<Peer>().filter(|_| !turn.is_free);
         let crowd = peer.map_or(Duration::ZERO, |peer| peer.crowd(now));
         let way = self.way.estimate().max(crowd);
         turn.wait = turn.wait.saturating_add(way);
