@@ -89,7 +89,7 @@ def texts(completions: Sequence[Completion]) -> list[str]:
     """The texts; entries of a wrong type are left for the extension to name."""
     if isinstance(completions, str) or not isinstance(completions, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
         return cast("list[str]", completions)
-    if any(isinstance(completion, list | tuple) for completion in completions):
+    if any(issubclass(kind, list | tuple) for kind in set(map(type, completions))):
         return [_message_text(completion, index) for index, completion in enumerate(completions)]
     return cast("list[str]", completions if isinstance(completions, list) else list(completions))
 

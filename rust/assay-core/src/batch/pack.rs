@@ -1,8 +1,7 @@
 //! Best-fit decreasing bin packing.
 
-use std::collections::BTreeSet;
-
 use super::longest_first;
+use super::rooms::Rooms;
 use crate::{Error, Result};
 
 /// Puts every sequence into a bin so that no bin holds more than `capacity` tokens, using few bins.
@@ -37,20 +36,17 @@ pub fn pack(lengths: &[u64], capacity: u64, max_items: Option<usize>) -> Result<
     }
     let max_items = max_items.unwrap_or(usize::MAX);
     let mut bins: Vec<Vec<usize>> = Vec::new();
-    // (room left, bin) of every bin that can take one more; the first with enough room is the fullest.
-    let mut open: BTreeSet<(u64, usize)> = BTreeSet::new();
+    // Every bin that can take one more, by the room that is left; the first with enough of it is the fullest.
+    let mut open = Rooms::new(capacity, lengths.len());
     for index in longest_first(lengths) {
         let length = lengths[index];
-        let (room, bin) = if let Some(&fullest) = open.range((length, 0)..).next() {
-            open.remove(&fullest);
-            fullest
-        } else {
+        let (room, bin) = open.take(length).unwrap_or_else(|| {
             bins.push(Vec::new());
             (capacity, bins.len() - 1)
-        };
+        });
         bins[bin].push(index);
         if bins[bin].len() < max_items {
-            open.insert((room - length, bin));
+            open.put(room - length, bin);
         }
     }
     Ok(bins)
@@ -88,6 +84,9 @@ mod tests {
         ) {
             prop_assert_eq!(pack(&lengths, capacity, Some(max_items)).expect("fits"), twin(&lengths, capacity, max_items));
             prop_assert_eq!(pack(&lengths, capacity, None).expect("fits"), twin(&lengths, capacity, usize::MAX));
+            // A capacity for which there is no table.
+            let long: Vec<u64> = lengths.iter().map(|length| length << 40).collect();
+            prop_assert_eq!(pack(&long, capacity << 40, None).expect("fits"), twin(&long, capacity << 40, usize::MAX));
         }
     }
 

@@ -18,7 +18,7 @@ mod lexer;
 mod modular;
 mod normalise;
 pub mod parse;
-mod plain;
+pub(crate) mod plain;
 pub mod render;
 mod structure;
 pub mod units;

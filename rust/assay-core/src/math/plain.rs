@@ -14,12 +14,12 @@ struct Plain {
 
 /// Both sides as plain numbers, compared exactly; `None` when either is anything else, or when a tolerance
 /// between an integer and a decimal would have to be considered.
-pub(super) fn verify(gold: &str, answer: &str, options: &Options) -> Option<Verdict> {
+pub(crate) fn verify(gold: &str, answer: &str, options: &Options) -> Option<Verdict> {
     if options.units == Units::Require && gold != answer {
         return None;
     }
-    let gold = read(gold)?;
-    let answer = read(answer)?;
+    let gold = read(gold, options.units)?;
+    let answer = read(answer, options.units)?;
     let equal = gold.aligned_with(answer)? == answer.aligned_with(gold)?;
     if !equal {
         let tolerant = match options.tolerance {
@@ -38,6 +38,11 @@ pub(super) fn verify(gold: &str, answer: &str, options: &Options) -> Option<Verd
     })
 }
 
+/// Whether a reference is a plain number, which is read as fast as it is found among others.
+pub(crate) fn is_number(text: &str) -> bool {
+    read(text, Units::Require).is_some()
+}
+
 impl Plain {
     /// The mantissa over the finer of the two numbers' powers of ten; `None` when it does not fit.
     fn aligned_with(self, other: Self) -> Option<i128> {
@@ -46,9 +51,18 @@ impl Plain {
     }
 }
 
-/// Reads `-12`, `1,234.50` or `$3$`. A comma must stand before three digits, and a point between digits.
-fn read(text: &str) -> Option<Plain> {
+/// Reads `-12`, `1,234.50` or `$3$`, and `\$3` where units are ignored. A comma must stand before three digits, and a point
+/// between digits.
+fn read(text: &str, units: Units) -> Option<Plain> {
     let text = text.trim_ascii();
+    let text = match text.strip_prefix("\\$") {
+        Some(amount)
+            if units == Units::Ignore && amount.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            amount
+        }
+        _ => text,
+    };
     let text = match text.strip_prefix('$').map(|inner| inner.strip_suffix('$')) {
         Some(Some(inner)) => inner.trim_ascii(),
         Some(None) => return None,
@@ -115,6 +129,9 @@ mod tests {
         for (gold, answer, expected) in [
             ("42", "42", Some(Outcome::Equal)),
             ("42", " $42$ ", Some(Outcome::Equal)),
+            ("1234", "\\$1,234.00", Some(Outcome::Equal)),
+            ("1234", "\\$1,235", Some(Outcome::Different)),
+            ("1234", "\\$$1,234$", None),
             ("1,234", "1234.00", Some(Outcome::Equal)),
             ("-3.5", "-3.50", Some(Outcome::Equal)),
             ("0", "-0", Some(Outcome::Equal)),

@@ -7,39 +7,67 @@ use rustc_hash::FxHashMap;
 
 use super::{MAX_ANSWER_BYTES, SEQUENTIAL};
 use crate::math::cache::{Generations, LONGEST_CACHED, locked};
-use crate::math::{Gold, Options};
+use crate::math::{Gold, Options, Verdict, plain};
+
+/// Longer numbers are kept like any other reference.
+const LONGEST_NUMBER: usize = 24;
 
 /// The references of one batch: which gold each item has.
-pub(super) struct BatchGolds {
-    /// Distinct reference of each item, if it has one.
-    of_item: Vec<Option<u32>>,
+pub(super) struct BatchGolds<'a> {
+    of_item: Vec<Reference<'a>>,
     /// For each comparison, one gold per distinct reference.
-    golds: Vec<Vec<Kept>>,
+    golds: Vec<Vec<Arc<Gold>>>,
+    comparisons: &'a [Options],
 }
 
-impl BatchGolds {
-    /// The gold of an item under a comparison; `None` without a reference.
-    pub(super) fn get(&self, item: usize, comparison: usize) -> Option<&Gold> {
-        self.of_item[item].map(
-            |distinct| match &self.golds[comparison][distinct as usize] {
-                Kept::Here(gold) => gold,
-                Kept::Shared(gold) => gold,
-            },
-        )
+/// The reference of one item.
+#[derive(Clone, Copy)]
+enum Reference<'a> {
+    Missing,
+    /// A plain number: to read it costs no more than to find it.
+    Number(&'a str),
+    Distinct(u32),
+}
+
+impl BatchGolds<'_> {
+    /// The reference of an item under a comparison; `None` without one.
+    pub(super) fn get(&self, item: usize, comparison: usize) -> Option<Against<'_>> {
+        match self.of_item[item] {
+            Reference::Missing => None,
+            Reference::Number(text) => Some(Against::Number(text, &self.comparisons[comparison])),
+            Reference::Distinct(distinct) => {
+                Some(Against::Gold(&self.golds[comparison][distinct as usize]))
+            }
+        }
     }
 }
 
-/// A gold of this batch alone, or one that later batches may use again.
-#[derive(Clone)]
-enum Kept {
-    Here(Gold),
-    Shared(Arc<Gold>),
+/// What an answer is compared with.
+#[derive(Clone, Copy)]
+pub(super) enum Against<'a> {
+    Number(&'a str, &'a Options),
+    Gold(&'a Gold),
 }
 
-/// Whether reading a reference afresh costs no more than finding it: a short plain number.
-fn is_cheap(reference: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_digit() || b".,-+ $".contains(&byte);
-    reference.len() <= 24 && reference.bytes().all(plain)
+impl Against<'_> {
+    /// Whether the reference could be read.
+    pub(super) fn is_readable(self) -> bool {
+        match self {
+            Self::Number(..) => true,
+            Self::Gold(gold) => gold.is_readable(),
+        }
+    }
+
+    /// The verdict on an answer, and the fuel it took.
+    pub(super) fn compare(self, answer: &str) -> (Verdict, u64) {
+        match self {
+            Self::Number(text, options) => match plain::verify(text, answer, options) {
+                Some(verdict) => (verdict, 0),
+                None => Gold::new(text, options).compare_metered(answer),
+            },
+            Self::Gold(gold) => gold.compare_metered(answer),
+        }
+    }
 }
 
 /// Golds of past batches, for each comparison.
@@ -59,50 +87,44 @@ impl GoldCache {
 
     /// Reads the references of a batch, in parallel if `parallel`.
     pub(super) fn batch<'a>(
-        &self,
+        &'a self,
         references: impl Iterator<Item = Option<&'a str>>,
         parallel: bool,
-    ) -> BatchGolds {
-        if self.comparisons.is_empty() {
-            let of_item = references.map(|_| None).collect();
+    ) -> BatchGolds<'a> {
+        let comparisons = self.comparisons.as_slice();
+        if comparisons.is_empty() {
             return BatchGolds {
-                of_item,
+                of_item: references.map(|_| Reference::Missing).collect(),
                 golds: Vec::new(),
+                comparisons,
             };
         }
         let (distinct, of_item) = number(references);
-        let golds = self
-            .comparisons
-            .iter()
-            .enumerate()
-            .map(|(comparison, options)| {
-                let known = self.known(comparison, &distinct);
-                let read = |(known, &reference): (Option<Arc<Gold>>, &&str)| match known {
-                    Some(gold) => Kept::Shared(gold),
-                    None if reference.len() > MAX_ANSWER_BYTES => {
-                        Kept::Here(Gold::new("", options))
-                    }
-                    None if is_cheap(reference) || reference.len() > LONGEST_CACHED => {
-                        Kept::Here(Gold::new(reference, options))
-                    }
-                    None => Kept::Shared(Arc::new(Gold::new(reference, options))),
-                };
-                let golds: Vec<Kept> = if parallel && distinct.len() > SEQUENTIAL {
-                    known
-                        .into_par_iter()
-                        .zip(&distinct)
-                        .with_min_len(16)
-                        .map(read)
-                        .collect()
-                } else {
-                    known.into_iter().zip(&distinct).map(read).collect()
-                };
-                self.keep(comparison, &distinct, &golds);
-                golds
-            });
+        let golds = comparisons.iter().enumerate().map(|(comparison, options)| {
+            let known = self.known(comparison, &distinct);
+            let read = |(known, &reference): (Option<Arc<Gold>>, &&str)| {
+                known.unwrap_or_else(|| {
+                    let readable = reference.len() <= MAX_ANSWER_BYTES;
+                    Arc::new(Gold::new(if readable { reference } else { "" }, options))
+                })
+            };
+            let golds: Vec<Arc<Gold>> = if parallel && distinct.len() > SEQUENTIAL {
+                known
+                    .into_par_iter()
+                    .zip(&distinct)
+                    .with_min_len(16)
+                    .map(read)
+                    .collect()
+            } else {
+                known.into_iter().zip(&distinct).map(read).collect()
+            };
+            self.keep(comparison, &distinct, &golds);
+            golds
+        });
         BatchGolds {
             golds: golds.collect(),
             of_item,
+            comparisons,
         }
     }
 
@@ -114,18 +136,16 @@ impl GoldCache {
                 return;
             }
             for (slot, reference) in known.iter_mut().zip(distinct) {
-                if !is_cheap(reference) {
-                    *slot = generations.get(reference).cloned();
-                }
+                *slot = generations.get(reference).cloned();
             }
         });
         known
     }
 
-    fn keep(&self, comparison: usize, distinct: &[&str], golds: &[Kept]) {
+    fn keep(&self, comparison: usize, distinct: &[&str], golds: &[Arc<Gold>]) {
         locked(&self.generations, |generations| {
             for (reference, gold) in distinct.iter().zip(golds) {
-                if let Kept::Shared(gold) = gold {
+                if reference.len() <= LONGEST_CACHED {
                     generations[comparison].keep(reference, gold);
                 }
             }
@@ -133,29 +153,53 @@ impl GoldCache {
     }
 }
 
-/// The distinct references, and which one each item has.
+/// The distinct references that are no plain numbers, and the reference of each item.
 fn number<'a>(
     references: impl Iterator<Item = Option<&'a str>>,
-) -> (Vec<&'a str>, Vec<Option<u32>>) {
+) -> (Vec<&'a str>, Vec<Reference<'a>>) {
     let mut numbers: FxHashMap<&str, u32> = FxHashMap::default();
     let mut distinct: Vec<&str> = Vec::new();
-    let mut previous: Option<(&str, u32)> = None;
+    let mut previous: Option<(&str, Reference<'_>)> = None;
     let of_item = references
         .map(|reference| {
-            let reference = reference?;
+            let Some(reference) = reference else {
+                return Reference::Missing;
+            };
             // The completions of a group lie together.
-            if let Some((text, number)) = previous
+            if let Some((text, same)) = previous
                 && text == reference
             {
-                return Some(number);
+                return same;
             }
-            let number = *numbers.entry(reference).or_insert_with(|| {
-                distinct.push(reference);
-                distinct.len() as u32 - 1
-            });
-            previous = Some((reference, number));
-            Some(number)
+            let found = if reference.len() <= LONGEST_NUMBER && plain::is_number(reference) {
+                Reference::Number(reference)
+            } else {
+                Reference::Distinct(*numbers.entry(reference).or_insert_with(|| {
+                    distinct.push(reference);
+                    distinct.len() as u32 - 1
+                }))
+            };
+            previous = Some((reference, found));
+            found
         })
         .collect();
     (distinct, of_item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_numbers_can_be_read() {
+        for text in [
+            "7", "-7", "+7", "007", "1,234.50", "$3$", " 12 ", "0.5", "-0",
+        ] {
+            assert!(plain::is_number(text), "{text}");
+            assert!(Gold::new(text, &Options::default()).is_readable(), "{text}");
+        }
+        for text in ["", "7.", "1,23", "\\frac12", "x", "$", "3 cm"] {
+            assert!(!plain::is_number(text), "{text}");
+        }
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::num::NonZeroUsize;
 
-use super::golds::BatchGolds;
+use super::golds::{Against, BatchGolds};
 use super::outside::{Given, from_outside};
 use super::view::View;
 use super::watch::Timer;
 use super::{MAX_ANSWER_BYTES, Scorer, Status};
-use crate::math::{Gold, Outcome};
+use crate::math::Outcome;
 use crate::spec::{
     Accuracy, ComponentKind, Language, Length, OnUndecided, Part, Repetition, RepetitionUnit,
 };
@@ -25,7 +25,7 @@ pub(super) struct Row {
 /// What is known of one item beside its completion.
 pub(super) struct Known<'a> {
     pub(super) index: usize,
-    pub(super) golds: &'a BatchGolds,
+    pub(super) golds: &'a BatchGolds<'a>,
     /// For each component that is computed outside, in order; shorter where nothing was given.
     pub(super) given: &'a [Given],
     pub(super) timer: Timer<'a>,
@@ -145,7 +145,7 @@ impl Scorer {
         &self,
         view: &View<'_>,
         options: &Accuracy,
-        gold: Option<&Gold>,
+        gold: Option<Against<'_>>,
     ) -> Result<Accurate> {
         let Some(gold) = gold else {
             return Ok(Accurate::new(
@@ -172,7 +172,7 @@ impl Scorer {
                 None,
             ));
         }
-        let (verdict, fuel) = gold.compare_metered(&answer);
+        let (verdict, fuel) = gold.compare(&answer);
         let accurate = match verdict.outcome {
             Outcome::Equal => Accurate {
                 value: Ok(1.0),

@@ -306,7 +306,7 @@ impl Scorer {
     fn run<'a>(
         &'a self,
         count: usize,
-        golds: &BatchGolds,
+        golds: &BatchGolds<'_>,
         (given, watch): (&[Vec<Given>], Option<&dyn Watch>),
         view: impl Fn(usize) -> View<'a> + Sync,
     ) -> Result<Scores> {

@@ -52,7 +52,7 @@ pub(super) const WORDS: [(Language, &str); 28] = [
         "de que não do da em um para com uma os no se na por mais as dos como mas ao ele das seu sua ou quando muito \
          nos já eu também só pelo pela até isso ela entre depois sem mesmo aos seus quem nas me esse eles você essa num \
          nem suas meu às minha numa pelos elas qual nós lhe deles essas esses pelas este dele então cada temos podemos \
-         deve ser pode assim agora são está foi tem portanto primeiro segundo dois três número resposta pas pot ser mentre quin seu seus seves cap dels només encara qualsevol aquestes quina podeu heu estan ni sols així ésso",
+         deve ser pode assim agora são está foi tem portanto primeiro segundo dois três número resposta",
     ),
     (
         L::Nl,
@@ -179,7 +179,8 @@ pub(super) const WORDS: [(Language, &str); 28] = [
         L::Ca,
         "de la que el en els les un per amb no una del és al com més però seu sa va ha són entre està quan molt sense \
          sobre també fins hi on aquest aquesta aquests perquè llavors doncs així tenim podem hem cada dos tres primer \
-         ara després abans ho li ens què tot tots altres nombre resposta pas",
+         ara després abans ho li ens què tot tots altres nombre resposta pas \
+         pot ser mentre quin seves cap dels només encara qualsevol aquestes quina podeu heu estan ni sols",
     ),
     (
         L::Sq,
