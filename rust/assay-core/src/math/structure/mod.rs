@@ -8,6 +8,7 @@ mod equation;
 mod form;
 mod name;
 mod parameter;
+mod pieces;
 mod quantity;
 mod region;
 mod signs;
