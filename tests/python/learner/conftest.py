@@ -20,21 +20,12 @@ if TYPE_CHECKING:
 # Test folders are not packages; the configurations lie beside the tests.
 sys.path.insert(0, str(Path(__file__).parent))
 
-VOCABULARY = 23
+from architectures import SHAPE, VOCABULARY
 
 
 def make_model(seed: int = 0, **changes: object) -> LlamaForCausalLM:
     torch.manual_seed(seed)
-    values: dict[str, object] = {
-        "vocab_size": VOCABULARY,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 64,
-        "tie_word_embeddings": True,
-    }
+    values: dict[str, object] = {**SHAPE, "tie_word_embeddings": True}
     return LlamaForCausalLM(LlamaConfig(**{**values, **changes}))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from architectures import SHAPE
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
 from assay.errors import InvalidInputError
@@ -24,15 +25,6 @@ from assay.learner.policy import Policy, PolicyOptions
 from assay.learner.step import Learner
 from assay.learner.tiny import tiny_tokenizer
 
-SHAPE = {
-    "vocab_size": 23,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 64,
-}
 GRPO = GrpoConfig(clip_high=0.28, token_budget=40)
 VARIANTS = {
     "dense, tied, two mini-batches": (PolicyOptions(), replace(GRPO, mini_batches=2, inner_epochs=2)),

@@ -5,20 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from architectures import SHAPE, VOCABULARY
 from transformers import AutoModelForCausalLM, CohereConfig, GPT2Config, MistralConfig
 
 from assay.learner.batch import Block
 from assay.learner.policy import Policy, PolicyOptions
-
-VOCABULARY = 23
-BASE = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
 
 
 def blocks_of(sequences, rows: list[int] | None = None) -> list[Block]:
@@ -60,9 +51,9 @@ def test_shared_prompts_give_the_values_and_gradients_of_separate_sequences(make
 
 MODELS = {
     "gpt2": GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=64),
-    "mistral-sliding-window": MistralConfig(**BASE, sliding_window=3),
+    "mistral-sliding-window": MistralConfig(**SHAPE, sliding_window=3),
     # Cohere scales its logits after the head, which the chunked head must notice.
-    "cohere": CohereConfig(**BASE, logit_scale=0.25),
+    "cohere": CohereConfig(**SHAPE, logit_scale=0.25),
 }
 
 
