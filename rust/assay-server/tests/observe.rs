@@ -309,8 +309,11 @@ async fn a_request_that_is_sent_again_waits_for_the_first_even_if_that_goes() {
         (answered.request_id.as_str(), answered.results.len()),
         ("r-1", 200)
     );
+    // It was worked on once; the work is counted when its thread lets go of it, a moment after the answer.
+    while scrape(metrics).await["assay_work_seconds_count"] < 1.0 {
+        tokio::task::yield_now().await;
+    }
     let found = scrape(metrics).await;
-    // It was worked on once.
     assert_eq!(found["assay_work_seconds_count"], 1.0);
     assert_eq!(found["assay_items_total{status=\"undecided\"}"], 200.0);
     // The same name with another content is another request.
