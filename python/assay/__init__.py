@@ -16,7 +16,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assay._native import Extraction, SamplingBatcher, Verdict, __version__, extract, verify
+    from assay._native import (
+        Extraction,
+        LanguageMixing,
+        SamplingBatcher,
+        Verdict,
+        __version__,
+        extract,
+        language_mixing,
+        verify,
+    )
     from assay.batch import balance, group_advantages, pack
     from assay.client import RemoteScorer, connect
     from assay.errors import (
@@ -39,6 +48,7 @@ __all__ = [
     "Extraction",
     "InvalidInputError",
     "InvalidSpecError",
+    "LanguageMixing",
     "LimitError",
     "Outcome",
     "RemoteScorer",
@@ -57,12 +67,22 @@ __all__ = [
     "connect",
     "extract",
     "group_advantages",
+    "language_mixing",
     "pack",
     "verify",
 ]
 
 _MODULES = {
-    "assay._native": ("Extraction", "SamplingBatcher", "Verdict", "__version__", "extract", "verify"),
+    "assay._native": (
+        "Extraction",
+        "LanguageMixing",
+        "SamplingBatcher",
+        "Verdict",
+        "__version__",
+        "extract",
+        "language_mixing",
+        "verify",
+    ),
     "assay.batch": ("balance", "group_advantages", "pack"),
     "assay.client": ("RemoteScorer", "connect"),
     "assay.errors": (

@@ -10,6 +10,7 @@ from assay.verdicts import Outcome, Source, Stage
 __all__ = [
     "Call",
     "Extraction",
+    "LanguageMixing",
     "PartStream",
     "RemoteScorer",
     "SamplingBatcher",
@@ -21,6 +22,7 @@ __all__ = [
     "explain",
     "extract",
     "group_advantages",
+    "language_mixing",
     "load",
     "pack",
     "parse_spec",
@@ -71,6 +73,19 @@ def explain(
     tuple[list[str], str | None], tuple[list[str], str | None], list[tuple[int, int, str, str, str]], int, int
 ]: ...
 def extract(completion: str, *, profile: str = "r1") -> Extraction | None: ...
+
+@final
+class LanguageMixing:
+    @property
+    def share(self) -> float: ...
+    @property
+    def target(self) -> int: ...
+    @property
+    def other(self) -> int: ...
+    @property
+    def spans(self) -> list[tuple[int, int, str | None, int]]: ...
+
+def language_mixing(text: str, target: str = "en") -> LanguageMixing: ...
 def parse_spec(text: str, *, toml: bool = False) -> str: ...
 
 @final

@@ -13,6 +13,7 @@ PUBLIC = {
     "Extraction",
     "InvalidInputError",
     "InvalidSpecError",
+    "LanguageMixing",
     "LimitError",
     "Outcome",
     "RemoteScorer",
@@ -31,6 +32,7 @@ PUBLIC = {
     "connect",
     "extract",
     "group_advantages",
+    "language_mixing",
     "pack",
     "verify",
 }

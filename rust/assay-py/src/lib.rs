@@ -12,6 +12,7 @@ mod batch;
 mod client;
 mod errors;
 mod load;
+mod mixing;
 mod parts;
 mod pool;
 mod runtime;
@@ -34,6 +35,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(verify::verify, module)?)?;
     module.add_function(wrap_pyfunction!(verify::explain, module)?)?;
     module.add_function(wrap_pyfunction!(verify::extract, module)?)?;
+    module.add_class::<mixing::LanguageMixing>()?;
+    module.add_function(wrap_pyfunction!(mixing::language_mixing, module)?)?;
     module.add_class::<score::Scorer>()?;
     module.add_class::<score::Scores>()?;
     module.add_function(wrap_pyfunction!(score::parse_spec, module)?)?;
