@@ -182,6 +182,21 @@ pub struct End {
     pub closed: bool,
 }
 
+impl End {
+    /// Infinity, which belongs to no interval.
+    pub(crate) fn infinite(negative: bool) -> Self {
+        let at = Expr::Constant(Constant::Infinity);
+        Self {
+            at: if negative {
+                Expr::Neg(Box::new(at))
+            } else {
+                at
+            },
+            closed: false,
+        }
+    }
+}
+
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {

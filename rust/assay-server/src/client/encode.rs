@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use assay_core::score::Item;
 use prost::Message;
 use prost::bytes::Bytes;
-use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use crate::pb;
 
@@ -213,48 +211,6 @@ fn put_varint(out: &mut Vec<u8>, mut value: usize) {
 
 fn varint_len(value: usize) -> usize {
     (usize::BITS - value.leading_zeros()).max(1).div_ceil(7) as usize
-}
-
-/// Encoded requests out, `ScoreResponse` in.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct EncodedCodec;
-
-impl Codec for EncodedCodec {
-    type Encode = Bytes;
-    type Decode = pb::ScoreResponse;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self::Encoder {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self::Decoder {
-        Self
-    }
-}
-
-impl Encoder for EncodedCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        use prost::bytes::BufMut;
-        out.reserve(item.len());
-        out.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for EncodedCodec {
-    type Item = pb::ScoreResponse;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        pb::ScoreResponse::decode(buffer)
-            .map(Some)
-            .map_err(|error| Status::internal(format!("not a ScoreResponse: {error}")))
-    }
 }
 
 #[cfg(test)]

@@ -36,8 +36,8 @@ use tonic::{Code, Request, Status};
 
 use crate::pb;
 use crate::pb::reward_service_client::RewardServiceClient;
-use crate::wire::{UNKNOWN_TOKENIZER, spec_to_wire};
-use encode::{Encoded, EncodedCodec, Template};
+use crate::wire::{AnswerCodec, UNKNOWN_TOKENIZER, spec_to_wire};
+use encode::{Encoded, Template};
 use error::translate;
 pub use error::{ClientError, ClientErrorKind};
 use fleet::{Fleet, Server, Target};
@@ -275,7 +275,9 @@ impl Shared {
                 let ready = grpc.ready().await;
                 ready.map_err(|error| Status::from_error(error.into()))?;
                 let path = PathAndQuery::from_static("/assay.v1.RewardService/Score");
-                let response = grpc.unary(message, path, EncodedCodec).await?;
+                let response = grpc
+                    .unary(message, path, AnswerCodec::<pb::ScoreResponse>::default())
+                    .await?;
                 Ok(response.into_inner())
             }
         };

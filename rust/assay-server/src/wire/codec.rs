@@ -95,6 +95,31 @@ impl<T: Message + Send + 'static> Codec for RequestBytes<T> {
     }
 }
 
+/// Requests as the bytes they are, answers as messages: what a client needs that encodes once and sends again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnswerCodec<T>(PhantomData<T>);
+
+impl<T> Default for AnswerCodec<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: Message + Default + Send + 'static> Codec for AnswerCodec<T> {
+    type Encode = Bytes;
+    type Decode = T;
+    type Encoder = BytesCodec;
+    type Decoder = Half<T>;
+
+    fn encoder(&mut self) -> BytesCodec {
+        BytesCodec
+    }
+
+    fn decoder(&mut self) -> Half<T> {
+        Half(PhantomData)
+    }
+}
+
 /// Messages as the bytes they are: they are read and written elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BytesCodec;

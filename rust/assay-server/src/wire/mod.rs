@@ -6,7 +6,7 @@ mod item;
 mod items;
 mod spec;
 
-pub(crate) use codec::{BytesCodec, MessageCodec, RequestBytes};
+pub(crate) use codec::{AnswerCodec, BytesCodec, MessageCodec, RequestBytes};
 pub(crate) use error::{KIND_KEY, UNKNOWN_SPEC, UNKNOWN_TOKENIZER, status};
 pub(crate) use item::{Completion, Item, ScoreRequest, stream_request};
 pub(crate) use items::{Batch, question};

@@ -1,6 +1,6 @@
 //! One item of an answer: an expression, a collection, or a relation between them.
 
-use super::super::ast::{Constant, End, Expr, Function, Relation, Value};
+use super::super::ast::{End, Expr, Function, Relation, Value};
 use super::super::lexer::{Bracket, Kind};
 use super::cursor::{Parser, Term};
 use super::expr::SUM;
@@ -333,7 +333,5 @@ fn membership(element: Expr, set: Value, sign: Sign) -> Value {
 
 /// `(-\infty, \infty)`.
 pub(super) fn real_line() -> Value {
-    let infinity = || Expr::Constant(Constant::Infinity);
-    let end = |at| End { at, closed: false };
-    Value::Interval(end(Expr::Neg(Box::new(infinity()))), end(infinity()))
+    Value::Interval(End::infinite(true), End::infinite(false))
 }

@@ -3,6 +3,7 @@
 use super::super::ast::{Constant, End, Expr, Value};
 use super::super::lexer::{Bracket, Kind};
 use super::cursor::Parser;
+use super::item::real_line;
 use super::policy::Policy;
 use super::{ParseError, ParseErrorKind};
 
@@ -140,17 +141,6 @@ impl Parser<'_> {
         let letter = self.text();
         self.bump();
         self.count()?;
-        let infinite = |negative: bool| {
-            let at = Expr::Constant(Constant::Infinity);
-            End {
-                at: if negative {
-                    Expr::Neg(Box::new(at))
-                } else {
-                    at
-                },
-                closed: false,
-            }
-        };
         let mut sign = None;
         if matches!(self.peek(), Kind::Caret | Kind::Underscore) {
             let grouped = usize::from(self.look(1).kind == Kind::Open(Bracket::Group));
@@ -160,22 +150,19 @@ impl Parser<'_> {
             } else if mark != Kind::Times {
                 return Err(self.unexpected());
             }
-            if sign.is_none() {
-                sign = None;
-            }
             self.skip(2 + 2 * grouped);
         }
         Ok(match (letter, sign) {
-            ("R", None) => Value::Interval(infinite(true), infinite(false)),
+            ("R", None) => real_line(),
             ("R", Some(negative)) => {
                 let zero = End {
                     at: Expr::integer(0.into()),
                     closed: false,
                 };
                 if negative {
-                    Value::Interval(infinite(true), zero)
+                    Value::Interval(End::infinite(true), zero)
                 } else {
-                    Value::Interval(zero, infinite(false))
+                    Value::Interval(zero, End::infinite(false))
                 }
             }
             (letter, sign) => {

@@ -1,6 +1,7 @@
 //! Answers that are not formulas: option letters, truth values, and phrases that stand for a set.
 
-use super::super::ast::{Constant, End, Expr, Value};
+use super::super::ast::Value;
+use super::item::real_line;
 
 /// Longest text that is looked at here, in bytes.
 const MAX_BYTES: usize = 512;
@@ -295,14 +296,7 @@ pub(super) fn phrase(plain: &str) -> Option<Value> {
         "no solution" | "no solutions" | "no real solution" | "no real solutions" | "empty set"
         | "the empty set" | "无解" | "空集" | "无实数解" => Some(Value::Set(Vec::new())),
         "all real numbers" | "all reals" | "the real numbers" | "all real" | "全体实数"
-        | "任意实数" | "一切实数" | "所有实数" => {
-            let infinity = || Expr::Constant(Constant::Infinity);
-            let end = |at| End { at, closed: false };
-            Some(Value::Interval(
-                end(Expr::Neg(Box::new(infinity()))),
-                end(infinity()),
-            ))
-        }
+        | "任意实数" | "一切实数" | "所有实数" => Some(real_line()),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use super::form::Form;
 use super::name::{contains, is_free, left_side, lengths, name_of};
 use super::region::{Region, infinite};
 use super::signs::scalar;
-use crate::math::ast::{Constant, End, Expr, Relation};
+use crate::math::ast::{End, Expr, Relation};
 use crate::math::decide::{Comparison, all_symbols};
 
 impl Comparison<'_> {
@@ -130,14 +130,14 @@ fn rank(name: &str) -> (usize, Reverse<&str>) {
 /// The numbers that stand in a relation to `bound`.
 fn half_line(bound: &Expr, relation: Relation) -> Option<Region> {
     if relation == Relation::NotEqual {
-        let all = Region::Interval(infinity(true), infinity(false));
+        let all = Region::Interval(End::infinite(true), End::infinite(false));
         let point = Region::Points(vec![bound.clone()]);
         return Some(Region::Difference(Box::new(all), Box::new(point)));
     }
     Some(if is_upward(relation)? {
-        Region::Interval(infinity(true), end(bound, relation))
+        Region::Interval(End::infinite(true), end(bound, relation))
     } else {
-        Region::Interval(end(bound, relation), infinity(false))
+        Region::Interval(end(bound, relation), End::infinite(false))
     })
 }
 
@@ -154,18 +154,6 @@ fn end(at: &Expr, relation: Relation) -> End {
     End {
         at: at.clone(),
         closed: !matches!(relation, Relation::Less | Relation::Greater),
-    }
-}
-
-fn infinity(negative: bool) -> End {
-    let at = Expr::Constant(Constant::Infinity);
-    End {
-        at: if negative {
-            Expr::Neg(Box::new(at))
-        } else {
-            at
-        },
-        closed: false,
     }
 }
 
