@@ -48,7 +48,7 @@ test-rust: $(VENV)/.installed ## Rust tests and doctests
 	@cargo test --quiet --doc --profile $(PROFILE) -p assay-core -p assay-server
 
 test-python: build ## Python tests, doctests and the documents' commands
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-sglang: build ## 20 GRPO steps and all weight paths against the real SGLang, in .venv-sglang (6 GB, not in CI)
 	@scripts/test-sglang.sh "$(PYTHON)" "$(SGLANG_VENV)"

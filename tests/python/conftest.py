@@ -15,6 +15,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the files that take longest, so that no process is left alone with one of them at the end."""
+    """Begins with the files that take longest, so that no process is left alone with one of them at the end.
+
+    Needs xdist's ``--no-loadscope-reorder``: of itself it begins with the files of the most tests.
+    """
     slow = ("test_cluster.py", "test_tiny.py", "test_kill.py")
     items.sort(key=lambda item: slow.index(item.path.name) if item.path.name in slow else len(slow))

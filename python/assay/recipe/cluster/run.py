@@ -91,17 +91,22 @@ def _total(bundles: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _connect(address: str, bundles: list[dict[str, float]]) -> None:
-    try:
-        if address == "ray":
-            # CPUs are only counted by Ray, not pinned: on one machine the processes of a run share what there is.
-            cpus = max(os.cpu_count() or 1, int(_total(bundles)["CPU"] + 1))
-            ray.init(num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=True)
-        elif address == "auto" or address.startswith("ray://"):
-            ray.init(address=address, log_to_driver=True)
+    if address not in {"ray", "auto"} and not address.startswith("ray://"):
+        raise InvalidInputError(f"--on {address}: give ray (this machine), ray://HOST:PORT, or auto")
+    # A busy head may not start a client's server within the half minute that Ray gives it.
+    for tries_left in reversed(range(3 if address.startswith("ray://") else 1)):
+        try:
+            if address == "ray":
+                # CPUs are only counted by Ray, not pinned: on one machine the processes of a run share what there is.
+                cpus = max(os.cpu_count() or 1, int(_total(bundles)["CPU"] + 1))
+                ray.init(num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=True)
+            else:
+                ray.init(address=address, log_to_driver=True)
+        except (ConnectionError, TimeoutError, RuntimeError, OSError) as error:
+            if not tries_left:
+                raise UnavailableError(f"Ray at {address!r} cannot be reached: {error}") from error
         else:
-            raise InvalidInputError(f"--on {address}: give ray (this machine), ray://HOST:PORT, or auto")
-    except (ConnectionError, TimeoutError, RuntimeError, OSError) as error:
-        raise UnavailableError(f"Ray at {address!r} cannot be reached: {error}") from error
+            return
 
 
 @dataclass(frozen=True, slots=True)
