@@ -12,6 +12,7 @@ mask by sequence.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
@@ -223,15 +224,11 @@ def _flex(heads: _Heads, borders: Borders, scaling: float | None, window: int | 
     return out.transpose(1, 2)
 
 
-_FLEX: list[Any] = []
-
-
+@cache
 def _compiled_flex() -> Any:
     from torch.nn.attention.flex_attention import flex_attention
 
-    if not _FLEX:
-        _FLEX.append(torch.compile(flex_attention, dynamic=True))
-    return _FLEX[0]
+    return torch.compile(flex_attention, dynamic=True)
 
 
 def _padded(heads: _Heads, lengths: list[int], scaling: float | None, window: int | None) -> Tensor:

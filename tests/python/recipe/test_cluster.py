@@ -20,8 +20,9 @@ import fake_sglang
 import pytest
 from cluster_run import Run, read, until
 
-from assay.errors import InvalidSpecError
+from assay.errors import InvalidSpecError, UnavailableError
 from assay.recipe import load_recipe
+from assay.recipe.cluster import run as cluster_run_module
 
 CLUSTER = """
 [cluster]
@@ -210,3 +211,33 @@ def test_a_cluster_table_that_says_nothing_sensible_is_refused(small_recipe: Pat
         load_recipe(small_recipe, ["cluster.learners=0"])
     with pytest.raises(InvalidSpecError, match="did you mean 'reward_servers'"):
         load_recipe(small_recipe, ["cluster.reward_server=1"])
+
+
+@pytest.mark.parametrize(
+    ("failures", "calls", "reached"),
+    [
+        ([], 1, True),
+        ([ConnectionAbortedError("no server"), ConnectionAbortedError("no server")], 3, True),
+        ([ConnectionAbortedError("no server")] * 3, 3, False),
+        ([ConnectionError("nobody listens")], 1, False),
+    ],
+)
+def test_a_busy_head_is_asked_again_and_an_absent_one_is_not(
+    monkeypatch: pytest.MonkeyPatch, failures: list[Exception], calls: int, reached: bool
+):
+    asked: list[str] = []
+    left = list(failures)
+
+    def init(*, address: str, log_to_driver: bool) -> None:
+        assert log_to_driver
+        asked.append(address)
+        if left:
+            raise left.pop(0)
+
+    monkeypatch.setattr(cluster_run_module.ray, "init", init)
+    if reached:
+        cluster_run_module._connect("ray://127.0.0.1:1", [])
+    else:
+        with pytest.raises(UnavailableError, match=str(failures[-1])):
+            cluster_run_module._connect("ray://127.0.0.1:1", [])
+    assert asked == ["ray://127.0.0.1:1"] * calls

@@ -91,22 +91,29 @@ def _total(bundles: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _connect(address: str, bundles: list[dict[str, float]]) -> None:
-    if address not in {"ray", "auto"} and not address.startswith("ray://"):
-        raise InvalidInputError(f"--on {address}: give ray (this machine), ray://HOST:PORT, or auto")
-    # A busy head may not start a client's server within the half minute that Ray gives it.
-    for tries_left in reversed(range(3 if address.startswith("ray://") else 1)):
-        try:
-            if address == "ray":
-                # CPUs are only counted by Ray, not pinned: on one machine the processes of a run share what there is.
-                cpus = max(os.cpu_count() or 1, int(_total(bundles)["CPU"] + 1))
-                ray.init(num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=True)
-            else:
-                ray.init(address=address, log_to_driver=True)
-        except (ConnectionError, TimeoutError, RuntimeError, OSError) as error:
-            if not tries_left:
-                raise UnavailableError(f"Ray at {address!r} cannot be reached: {error}") from error
+    try:
+        if address == "ray":
+            # CPUs are only counted by Ray, not pinned: on one machine the processes of a run share what there is.
+            cpus = max(os.cpu_count() or 1, int(_total(bundles)["CPU"] + 1))
+            ray.init(num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=True)
+        elif address == "auto" or address.startswith("ray://"):
+            _join(address)
         else:
+            raise InvalidInputError(f"--on {address}: give ray (this machine), ray://HOST:PORT, or auto")
+    except (ConnectionError, TimeoutError, RuntimeError, OSError) as error:
+        raise UnavailableError(f"Ray at {address!r} cannot be reached: {error}") from error
+
+
+def _join(address: str) -> None:
+    """Three times at most: a busy head may not start a client's server within the half minute that Ray gives it.
+
+    Ray says that by this error alone; an address where nobody listens is told at once.
+    """
+    for _ in range(2):
+        with suppress(ConnectionAbortedError):
+            ray.init(address=address, log_to_driver=True)
             return
+    ray.init(address=address, log_to_driver=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,25 +93,36 @@ impl Joins {
     pub(super) async fn lead(&self, lead: Lead, work: impl Future<Output = Answer>) {
         let ending = Ending {
             joins: self,
-            key: lead.key,
+            lead: &lead,
         };
         let answer = tokio::select! {
             answer = work => answer,
-            () = self.nobody(&lead.answer) => return,
+            () = self.nobody(&lead) => return,
         };
         drop(ending);
         lead.answer.send_replace(Some(answer));
     }
 
     /// Resolves when nobody waits; from then on nobody can join.
-    async fn nobody(&self, answer: &watch::Sender<Option<Answer>>) {
+    async fn nobody(&self, lead: &Lead) {
         loop {
-            answer.closed().await;
+            lead.answer.closed().await;
             let mut running = self.running();
-            if answer.receiver_count() == 0 {
-                running.retain(|_, entry| !std::ptr::eq(entry.answer.as_ref(), answer));
+            if lead.answer.receiver_count() == 0 {
+                lead.leave(&mut running);
                 return;
             }
+        }
+    }
+}
+
+impl Lead {
+    /// Takes its own entry out; by then another request of the name may have one.
+    fn leave(&self, running: &mut HashMap<Key, Running>) {
+        if let Some(entry) = running.get(&self.key)
+            && Arc::ptr_eq(&entry.answer, &self.answer)
+        {
+            running.remove(&self.key);
         }
     }
 }
@@ -119,12 +130,12 @@ impl Joins {
 /// Takes the entry out, however the work ends.
 struct Ending<'a> {
     joins: &'a Joins,
-    key: Key,
+    lead: &'a Lead,
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.joins.running().remove(&self.key);
+        self.lead.leave(&mut self.joins.running());
     }
 }
 

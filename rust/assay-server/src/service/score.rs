@@ -1,5 +1,5 @@
-//! `Score` from its bytes to those of its answer, and `ScoreStream` from the bytes of its requests. What is large is read and written on threads that may block, and what cannot be
-//! done in time is turned away before it is read.
+//! `Score` from its bytes to those of its answer, and `ScoreStream` from the bytes of its requests. What is large is read and
+//! written on threads that may block, and what cannot be done in time is turned away before it is read.
 
 use std::convert::Infallible;
 use std::pin::Pin;
