@@ -41,8 +41,6 @@ pub(super) struct Job {
     seen: Arc<Seen>,
     watch: BatchWatch,
     progress: Mutex<Progress>,
-    /// Given back when the last slice is done.
-    _room: Admitted,
 }
 
 struct Progress {
@@ -50,12 +48,16 @@ struct Progress {
     left: u64,
     /// Items of the next slice.
     step: usize,
+    /// Items that are not done.
+    undone: usize,
     stage: Stage,
+    room: Option<Admitted>,
 }
 
 enum Stage {
     Waits(Option<Waiting>),
     Runs { _working: Working },
+    Done,
 }
 
 /// What a job is made of.
@@ -81,7 +83,9 @@ impl Job {
                 next: 0,
                 left: cost::of_items(&parts.items),
                 step: FIRST,
+                undone: parts.items.len(),
                 stage: Stage::Waits(Some(waiting)),
+                room: Some(parts.room),
             }),
             watch: BatchWatch::new(&shared.metrics, &parts.ready.scorer),
             seen: Arc::clone(seen),
@@ -90,7 +94,6 @@ impl Job {
             given: parts.given,
             wanted: parts.wanted,
             deliver,
-            _room: parts.room,
         }
     }
 
@@ -191,6 +194,12 @@ impl Work for Job {
             progress.step = (progress.step * 2).min(LARGEST);
         } else if took > LONG {
             progress.step = (progress.step / 2).max(1);
+        }
+        progress.undone -= slice.items.len();
+        if progress.undone == 0 {
+            // Before the last results go out: whoever has them finds the work counted and its room free.
+            progress.stage = Stage::Done;
+            progress.room = None;
         }
         drop(progress);
         let results = results.unwrap_or_else(|_| Err(broken()));
