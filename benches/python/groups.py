@@ -35,14 +35,22 @@ def numpy_advantages(rewards: np.ndarray, size: int, epsilon: float = 1e-6) -> n
     return np.where(deviation > 0, centred / (deviation + epsilon), 0.0).astype(np.float32).ravel()
 
 
-def loop_pack(lengths: np.ndarray, capacity: int) -> int:
-    """Best-fit decreasing with a sorted list of free space; the number of bins."""
-    free: list[int] = []
-    for length in sorted(lengths.tolist(), reverse=True):
-        place = bisect.bisect_left(free, length)
-        room = free.pop(place) if place < len(free) else capacity
-        bisect.insort(free, room - length)
-    return len(free)
+def loop_pack(lengths: np.ndarray, capacity: int) -> list[list[int]]:
+    """Best-fit decreasing with a sorted list of free space; the indices of each bin."""
+    bins: list[list[int]] = []
+    free: list[tuple[int, int]] = []
+    tokens = lengths.tolist()
+    for index in sorted(range(len(tokens)), key=tokens.__getitem__, reverse=True):
+        length = tokens[index]
+        place = bisect.bisect_left(free, (length, 0))
+        if place < len(free):
+            room, chosen = free.pop(place)
+        else:
+            room, chosen = capacity, len(bins)
+            bins.append([])
+        bins[chosen].append(index)
+        bisect.insort(free, (room - length, chosen))
+    return bins
 
 
 def loop_karmarkar_karp(lengths: np.ndarray, parts: int) -> float:
@@ -78,7 +86,7 @@ def pack_row(count: int) -> list[str]:
     lengths = np.clip(np.random.default_rng(1).lognormal(6.5, 1.0, count), 16, 4096).astype(np.int64)
     ours, bins = best_of(5, lambda: assay.pack(lengths, 32_768))
     loop, expected = best_of(1, lambda: loop_pack(lengths, 32_768))
-    assert len(bins) == expected
+    assert len(bins) == len(expected)
     assert sorted(index for indices in bins for index in indices.tolist()) == list(range(count))
     return [
         f"pack {count:,} into 32,768",

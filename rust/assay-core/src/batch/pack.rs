@@ -6,15 +6,15 @@ use crate::{Error, Result};
 
 /// Puts every sequence into a bin so that no bin holds more than `capacity` tokens, using few bins.
 ///
-/// Best-fit decreasing: from the longest to the shortest, each sequence goes into the fullest bin that still has room,
-/// else into a new one. At most `11/9 * optimum + 6/9` bins (Johnson 1974; Dósa 2007), in `O(n log n)`.
+/// Best-fit decreasing: from the longest to the shortest, each sequence goes into the fullest bin that still has room (of
+/// equally full ones, that which got something last), else into a new one. At most `11/9 * optimum + 6/9` bins (Johnson 1974; Dósa 2007), in `O(n log n)`.
 ///
 /// `lengths` are tokens (or any other cost); a length of 0 is allowed. `max_items` bounds the sequences per bin. Returns
 /// the indices of each bin, bins in order of creation, longest sequence first.
 ///
 /// # Errors
 ///
-/// `InvalidInput` when a length is over `capacity`, or `capacity` or `max_items` is 0.
+/// `InvalidInput` when a length is over `capacity`, `capacity` or `max_items` is 0, or there are `u32::MAX` sequences or more.
 ///
 /// ```
 /// let bins = assay_core::batch::pack(&[5, 3, 6, 2], 8, None)?;
@@ -28,26 +28,43 @@ pub fn pack(lengths: &[u64], capacity: u64, max_items: Option<usize>) -> Result<
     if max_items == Some(0) {
         return Err(Error::input("max_items is 0; it must be at least 1"));
     }
+    if lengths.len() >= u32::MAX as usize {
+        return Err(Error::input(format!(
+            "there are {} sequences; pack fewer than {} at a time",
+            lengths.len(),
+            u32::MAX
+        )));
+    }
     if let Some(index) = lengths.iter().position(|&length| length > capacity) {
         return Err(Error::input(format!(
             "lengths[{index}] is {} but capacity is {capacity}; truncate the sequence or raise the capacity",
             lengths[index]
         )));
     }
-    let max_items = max_items.unwrap_or(usize::MAX);
-    let mut bins: Vec<Vec<usize>> = Vec::new();
+    let max_items = max_items.map_or(u32::MAX, |most| u32::try_from(most).unwrap_or(u32::MAX));
+    // How many each bin holds.
+    let mut sizes: Vec<u32> = Vec::new();
     // Every bin that can take one more, by the room that is left; the first with enough of it is the fullest.
     let mut open = Rooms::new(capacity, lengths.len());
-    for index in longest_first(lengths) {
+    let order = longest_first(lengths);
+    let mut chosen = Vec::with_capacity(order.len());
+    for &index in &order {
         let length = lengths[index];
         let (room, bin) = open.take(length).unwrap_or_else(|| {
-            bins.push(Vec::new());
-            (capacity, bins.len() - 1)
+            sizes.push(0);
+            (capacity, sizes.len() as u32 - 1)
         });
-        bins[bin].push(index);
-        if bins[bin].len() < max_items {
+        chosen.push(bin);
+        let size = &mut sizes[bin as usize];
+        *size += 1;
+        if *size < max_items {
             open.put(room - length, bin);
         }
+    }
+    let sized = |&size: &u32| Vec::with_capacity(size as usize);
+    let mut bins: Vec<Vec<usize>> = sizes.iter().map(sized).collect();
+    for (index, bin) in order.into_iter().zip(chosen) {
+        bins[bin as usize].push(index);
     }
     Ok(bins)
 }
@@ -60,18 +77,22 @@ mod tests {
     /// The definition, read aloud: look at every bin for every sequence.
     fn twin(lengths: &[u64], capacity: u64, max_items: usize) -> Vec<Vec<usize>> {
         let mut bins: Vec<Vec<usize>> = Vec::new();
-        for index in longest_first(lengths) {
-            let used = |bin: &Vec<usize>| bin.iter().map(|&item| lengths[item]).sum::<u64>();
-            let fits = |bin: &&mut Vec<usize>| {
-                bin.len() < max_items && used(bin) + lengths[index] <= capacity
+        // Which sequence, in their order, each bin got last.
+        let mut filled: Vec<usize> = Vec::new();
+        for (time, index) in longest_first(lengths).into_iter().enumerate() {
+            let used = |bin: usize| bins[bin].iter().map(|&item| lengths[item]).sum::<u64>();
+            let fits = |bin: &usize| {
+                bins[*bin].len() < max_items && used(*bin) + lengths[index] <= capacity
             };
-            let fullest = bins
-                .iter_mut()
+            let fullest = (0..bins.len())
                 .filter(fits)
-                .reduce(|best, bin| if used(bin) > used(best) { bin } else { best });
-            match fullest {
-                Some(bin) => bin.push(index),
-                None => bins.push(vec![index]),
+                .max_by_key(|&bin| (used(bin), filled[bin]));
+            if let Some(bin) = fullest {
+                bins[bin].push(index);
+                filled[bin] = time;
+            } else {
+                bins.push(vec![index]);
+                filled.push(time);
             }
         }
         bins
