@@ -1,7 +1,5 @@
 //! Every row of the case files that are named after a component.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
-
 use std::path::Path;
 
 use assay_core::score::{Item, Scorer};

@@ -1,14 +1,11 @@
 //! What one peer can make the server hold or wait for. `docs/security.md` names these tests.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
-use assay_server::Config;
-use common::raw::{
+use crate::common::raw::{
     Bare, DATA, END_STREAM, GOAWAY, HEADERS, RESET, SCORE, SETTINGS, Stalling, call, frame, framed,
     post, whole,
 };
-use common::{TestServer, request, text};
+use crate::common::{TestServer, request, text};
+use assay_server::Config;
 use prost::Message;
 use tonic::Code;
 

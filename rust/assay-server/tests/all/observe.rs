@@ -1,15 +1,12 @@
 //! What a server tells about itself: metrics, liveness and readiness, traces.
-#![allow(clippy::unwrap_used, reason = "the helpers of a test")]
-
-mod common;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use crate::common::{TestServer, free, http, request, text};
 use assay_server::pb::reward_service_client::RewardServiceClient;
 use assay_server::{Config, pb};
-use common::{TestServer, free, http, request, text};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };

@@ -1,7 +1,5 @@
 //! Token ids: decoding the tail alone gives what decoding everything gives.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
-
 use assay_core::answer::{Profile, TokenDecoder, extract_in, sections};
 use assay_core::{ErrorKind, text};
 use proptest::prelude::*;

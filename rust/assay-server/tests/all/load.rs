@@ -1,17 +1,14 @@
 //! The load generator against real servers, right ones and wrong ones.
-#![allow(clippy::unwrap_used, reason = "the helpers of a test")]
-
-mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::common::TestServer;
 use assay_server::load::{Kind, LoadError, LoadOptions, Report, load};
 use assay_server::pb;
 use assay_server::pb::reward_service_client::RewardServiceClient;
 use assay_server::pb::reward_service_server::{RewardService, RewardServiceServer};
 use assay_server::{Config, pb::item_result::Outcome};
-use common::TestServer;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 

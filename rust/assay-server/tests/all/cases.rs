@@ -1,15 +1,12 @@
 //! Every row of `tests/cases/score.jsonl` scores the same over the network as in the core, bit for bit.
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod common;
 
 use std::path::Path;
 
+use crate::common::{TestServer, request, text};
 use assay_core::score::{Item, Scorer, Status};
 use assay_core::spec::RewardSpec;
 use assay_server::pb::item_result::Outcome;
 use assay_server::{Config, pb};
-use common::{TestServer, request, text};
 use serde_json::Value;
 
 /// A result as bits and words; `None` is "no value".

@@ -1,6 +1,4 @@
 //! A server on a free port, for the life of a test.
-#![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(clippy::unwrap_used, reason = "a test helper")]
 
 pub(crate) mod certificates;
 pub(crate) mod raw;

@@ -1,17 +1,14 @@
 //! Who is let in: TLS, client certificates, tokens, addresses. `docs/security.md` names these tests.
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod common;
 
 use std::time::Duration;
 
+use crate::common::certificates::{Authority, Folder};
+use crate::common::raw::{post, whole};
+use crate::common::{TestServer, request, text};
 use assay_server::client::{Client, ClientErrorKind, ClientOptions, Tls};
 use assay_server::load::{LoadOptions, load};
 use assay_server::pb::reward_service_client::RewardServiceClient;
 use assay_server::{Config, ServeError, pb, serve};
-use common::certificates::{Authority, Folder};
-use common::raw::{post, whole};
-use common::{TestServer, request, text};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -408,7 +405,7 @@ async fn half_of_a_protection_is_no_start() {
 async fn reflection_is_there_only_when_asked_for() {
     let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
     // `list_services`: field 7, an empty text.
-    let list = common::raw::framed(&[0x3a, 0]);
+    let list = crate::common::raw::framed(&[0x3a, 0]);
     for asked in [false, true] {
         let config = Config {
             reflection: asked,

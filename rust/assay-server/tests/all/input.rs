@@ -1,15 +1,12 @@
 //! Bad input, one kind a test: what the caller gets, and that the server serves on. `docs/security.md` names these tests.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
+use crate::common::raw::{
+    Bare, DATA, END_STREAM, PREFACE, SCORE, SETTINGS, call, frame, framed, post, whole,
+};
+use crate::common::{TestServer, request, text};
 use assay_server::pb::item::Completion;
 use assay_server::pb::item_result::Outcome;
 use assay_server::{Config, pb};
-use common::raw::{
-    Bare, DATA, END_STREAM, PREFACE, SCORE, SETTINGS, call, frame, framed, post, whole,
-};
-use common::{TestServer, request, text};
 use prost::Message;
 use tonic::Code;
 

@@ -1,13 +1,10 @@
 //! The service on loopback: what comes back, what is refused and how, health, and stopping.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
+use crate::common::{TestServer, request, text};
 use assay_server::pb::item::Completion;
 use assay_server::pb::item_result::Outcome;
 use assay_server::pb::score_request::SpecSource;
 use assay_server::{Config, Overrides, ServeError, pb, serve};
-use common::{TestServer, request, text};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;

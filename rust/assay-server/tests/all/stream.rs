@@ -1,17 +1,14 @@
 //! `ScoreStream` on loopback, and what else concerns work that waits: deadlines, turns, results that are kept.
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod common;
 
 use std::collections::HashMap;
 
+use crate::common::stream::{Driven, item, message, open, slow, total};
+use crate::common::{TestServer, request, text};
 use assay_server::pb::item_result::Outcome;
 use assay_server::pb::reward_service_client::RewardServiceClient;
 use assay_server::pb::score_stream_request::Message as Ask;
 use assay_server::pb::stream_open;
 use assay_server::{Config, pb};
-use common::stream::{Driven, item, message, open, slow, total};
-use common::{TestServer, request, text};
 use tokio::sync::mpsc;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -112,15 +109,16 @@ async fn a_reader_that_does_not_read_bounds_what_is_held_and_stops_nobody() {
     let window = lazy.opened().await.window as usize;
     // Their results are megabytes, more than lies on the way to a reader that does not read.
     let long = format!("\\boxed{{{}}}", "x".repeat(5000));
-    let ids = |from: usize| {
+    let items = |from: usize, text: &str| {
         let ids = from..from + window;
-        ids.map(|n| item(&n.to_string(), &long, "7")).collect()
+        ids.map(|n| item(&n.to_string(), text, "7")).collect()
     };
-    lazy.ask(ids(0)).await;
+    lazy.ask(items(0, &long)).await;
     let other = request(r#""accuracy""#, vec![text("7", Some("7"))]);
     let response = server.client().await.score(other).await.unwrap();
     assert_eq!(total(&response.into_inner().results[0]), Some(1.0));
-    lazy.ask(ids(window)).await;
+    // Short ones, which are there before the results of the long ones can be read.
+    lazy.ask(items(window, "7")).await;
     let over = lazy.end().await;
     assert_eq!(over.code(), Code::InvalidArgument);
     assert!(over.message().contains("window"), "{over}");
@@ -286,7 +284,7 @@ async fn a_tenant_with_a_backlog_does_not_keep_another_waiting() {
 
 #[tokio::test]
 async fn what_took_long_is_not_scored_again() {
-    let metrics = common::free().await;
+    let metrics = crate::common::free().await;
     let server = TestServer::start(Config {
         metrics: Some(metrics.to_string()),
         ..Config::default()
@@ -300,7 +298,7 @@ async fn what_took_long_is_not_scored_again() {
         assert_eq!(result.id, id);
         assert_eq!(result.outcome, first.results[0].outcome);
     }
-    let page = common::http(metrics, "GET /metrics").await.1;
+    let page = crate::common::http(metrics, "GET /metrics").await.1;
     assert!(
         page.contains("assay_cache_hits_total{cache=\"result\"} 2\n"),
         "{page}"

@@ -1,15 +1,12 @@
 //! The client: parts of a stream, servers that go or are older, traces, and servers that are full.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
+use crate::common::stream::{Driven, open, slow};
+use crate::common::{TestServer, request, text};
 use assay_core::score::{Item, Status as ItemStatus};
 use assay_core::spec::RewardSpec;
 use assay_server::client::{Client, ClientErrorKind, ClientOptions, Trace};
 use assay_server::pb::item_result::Outcome;
 use assay_server::{Config, pb};
-use common::stream::{Driven, open, slow};
-use common::{TestServer, request, text};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
@@ -194,7 +191,7 @@ async fn requests_carry_the_trace_of_their_caller_or_a_new_one_if_asked() {
 
 #[tokio::test]
 async fn what_would_wait_too_long_is_turned_away_and_comes_again_until_there_is_room() {
-    let metrics = common::free().await;
+    let metrics = crate::common::free().await;
     let server = TestServer::start(Config {
         threads: 1,
         result_cache_bytes: 0,
@@ -219,7 +216,7 @@ async fn what_would_wait_too_long_is_turned_away_and_comes_again_until_there_is_
         assert!(status.metadata().contains_key("grpc-retry-pushback-ms"));
     }
     let shed = || async {
-        let page = common::http(metrics, "GET /metrics").await.1;
+        let page = crate::common::http(metrics, "GET /metrics").await.1;
         let line = "assay_shed_total{reason=\"wait\"} ";
         let line = page.lines().find_map(|found| found.strip_prefix(line));
         line.unwrap().parse::<u64>().unwrap()

@@ -1,7 +1,6 @@
 //! The checked-in wire code is what the `.proto` files generate, and they break no caller.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-#[path = "../examples/generate/main.rs"]
+#[path = "../../examples/generate/main.rs"]
 mod generate;
 
 use std::path::Path;
