@@ -61,8 +61,8 @@ pub fn pack(lengths: &[u64], capacity: u64, max_items: Option<usize>) -> Result<
             open.put(room - length, bin);
         }
     }
-    let sized = |&size: &u32| Vec::with_capacity(size as usize);
-    let mut bins: Vec<Vec<usize>> = sizes.iter().map(sized).collect();
+    let empty = |&size: &u32| Vec::with_capacity(size as usize);
+    let mut bins: Vec<Vec<usize>> = sizes.iter().map(empty).collect();
     for (index, bin) in order.into_iter().zip(chosen) {
         bins[bin as usize].push(index);
     }
