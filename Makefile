@@ -18,10 +18,13 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 RUST_SOURCES := $(shell find rust proto -name '*.rs' -o -name '*.toml' -o -name '*.proto') Cargo.toml Cargo.lock rust-toolchain.toml
 
-.PHONY: help setup build demo test test-rust test-python test-sglang lint fmt proto wheel bench bench-train fuzz clean
+RUST_TESTS = $(if $(shell cargo nextest --version 2>/dev/null),cargo nextest run --cargo-profile $(PROFILE),\
+  cargo test --profile $(PROFILE) --lib --bins --tests) -p assay-core -p assay-server
+
+.PHONY: help setup build demo compile-tests test test-rust test-python test-sglang lint fmt proto wheel bench bench-train fuzz clean
 
 help: ## list these commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## create .venv with the pinned versions; a torch that is already there is kept
 
@@ -41,10 +44,11 @@ demo: build ## R1-Zero in miniature: cold start, GRPO with Rust rewards, before/
 
 test: test-rust test-python ## all tests
 
-test-rust: $(VENV)/.installed ## Rust tests and doctests
-	@if cargo nextest --version >/dev/null 2>&1; then \
-	  cargo nextest run --cargo-profile $(PROFILE) -p assay-core -p assay-server; \
-	else cargo test --profile $(PROFILE) --lib --bins --tests -p assay-core -p assay-server; fi
+compile-tests: ## compile the Rust tests, which takes no Python
+	@$(RUST_TESTS) --no-run
+
+test-rust: ## Rust tests and doctests
+	@$(RUST_TESTS)
 	@cargo test --quiet --doc --profile $(PROFILE) -p assay-core -p assay-server
 
 test-python: build ## Python tests, doctests and the documents' commands
