@@ -5,7 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 VENV ?= .venv
-SGLANG_VENV ?= .venv-sglang
+# The release that test-sglang runs against; scripts/sglang has the pins of each.
+SGLANG ?= 0.5.23
 PYTHON ?= python3
 BIN := $(abspath $(VENV))/bin
 # One optimised profile serves the wheel and the Rust tests, so dependencies are compiled once.
@@ -54,8 +55,8 @@ test-rust: ## Rust tests and doctests
 test-python: build ## Python tests, doctests and the documents' commands
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST)
 
-test-sglang: build ## 20 GRPO steps and all weight paths against the real SGLang, in .venv-sglang (6 GB, not in CI)
-	@scripts/test-sglang.sh "$(PYTHON)" "$(SGLANG_VENV)"
+test-sglang: build ## 20 GRPO steps and all weight paths against the real SGLang, release SGLANG (6 GB, not in CI)
+	@scripts/test-sglang.sh "$(PYTHON)" "$(SGLANG)"
 
 lint: build ## rustfmt, clippy, ruff, pyright, stubtest, cargo-deny
 	@cargo fmt --all --check

@@ -1,6 +1,6 @@
 """One scoring thread of the reward server under load: how much, how fast, how large, and what happens beyond its limit.
 
-python benches/python/load.py [--seconds 3] [--soak 600]
+python benches/python/load.py [--seconds 3] [--overload | --soak 600]
 
 Every result is checked by the load generator; a wrong one stops the benchmark. The server and the generator share the machine; for
 the overload each has a core of its own, where there are two, so that what the generator takes is not taken from the server.
@@ -46,6 +46,19 @@ def server(*options: str, core: int | None = None) -> Iterator[tuple[str, int]]:
             yield address, process.pid
         finally:
             process.terminate()
+
+
+@contextmanager
+def busy(count: int, core: int) -> Iterator[None]:
+    """Loops that take their shares of a core."""
+    command = [*on_core(core), sys.executable, "-c", "while True: pass"]
+    loops = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in loops:
+            process.kill()
+            process.wait()
 
 
 def load(address: str, *options: object, core: int | None = None) -> dict[str, Any]:
@@ -116,16 +129,21 @@ def connections() -> str:
 
 
 def overload(seconds: float) -> str:
-    """Once and twice the rate that the server can do, each request with two seconds to live."""
+    """Once and twice the rate that the server can do, each request with two seconds to live.
+
+    To make and send megabytes of text takes the generator as long as it takes the server to receive and score them. So that it
+    can offer twice of what the server can do, the server shares its core with three loops then.
+    """
     rows: list[list[str]] = []
-    for kind, batch in (("short", 256), ("long-text", 64)):
-        with server(core=0) as (address, pid):
+    for kind, batch, loops in (("short", 256, 0), ("long-text", 64, 3)):
+        with server(core=0) as (address, pid), busy(loops, core=0):
             common = ("--kind", kind, "--batch", batch, "--pid", pid)
             # The first rounds find pages and branches cold.
             load(address, "--kind", kind, "--requests", 200, core=1)
             closed = ("--concurrency", 16, "--seconds", seconds, "--connections", 2)
             peak = attempt(address, *common, *closed, "--allow-shed", core=1)
-            rows.append(overloaded(f"{kind} x {batch}, closed loop", peak, peak))
+            beside = f", beside {loops} loops" if loops else ""
+            rows.append(overloaded(f"{kind} x {batch}{beside}, closed loop", peak, peak))
             for times in (1, 2):
                 rate = f"{times * peak['answered'] / peak['seconds']:.1f}"
                 options = ("--rate", rate, "--concurrency", 100_000, "--connections", 4, "--timeout", 2)
@@ -186,7 +204,14 @@ def run(seconds: float = 3.0) -> Iterator[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement")
+    parser.add_argument("--overload", action="store_true", help="only the overload")
     parser.add_argument("--soak", type=float, default=0.0, help="only the soak, of this many seconds")
     arguments = parser.parse_args()
-    for text in [soak(arguments.soak)] if arguments.soak else run(arguments.seconds):
+    if arguments.soak:
+        tables = iter([soak(arguments.soak)])
+    elif arguments.overload:
+        tables = iter([overload(arguments.seconds)])
+    else:
+        tables = run(arguments.seconds)
+    for text in tables:
         print(text, flush=True)

@@ -1,6 +1,6 @@
 """Twenty GRPO steps of a tiny Llama whose completions come from a real SGLang server, while things go wrong.
 
-    python benches/python/sglang_grpo.py --python SGLANG_VENV/bin/python [--steps 20]
+    python benches/python/sglang_grpo.py --python SGLANG_VENV/bin/python [--steps 20] [--verify always]
 
 The server is killed, paused and told to abort everything in the middle of steps. The script raises unless the run
 completes, every sampled token's log-probability is that of a float32 forward pass of the learner within 1e-3, every token
@@ -54,7 +54,7 @@ max_length = 160
 buffer = 150
 [generator]
 kind = "sglang"
-sync = {{ verify = "always" }}
+sync = {{ verify = "{verify}" }}
 [generator.launch]
 device = "cpu"
 python = "{python}"
@@ -146,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", required=True, help="interpreter that has sglang")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--verify", choices=("always", "never"), default="always", help="checksums of every push")
     arguments = parser.parse_args()
     watched: list[Watched] = []
     servers: list[LocalServer] = []
@@ -164,7 +165,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="assay-sglang-grpo-") as folder:
         path = Path(folder) / "recipe.toml"
         python = Path(arguments.python).absolute()
-        path.write_text(RECIPE.format(python=python, steps=arguments.steps, prompts=PROMPTS, group=GROUP))
+        options = {"python": python, "steps": arguments.steps, "verify": arguments.verify}
+        path.write_text(RECIPE.format(**options, prompts=PROMPTS, group=GROUP))
         started = time.perf_counter()
         summary = run_recipe(load_recipe(path), Path(folder) / "run", hosts=Hosts(generator=opened))
         seconds = time.perf_counter() - started
@@ -180,7 +182,8 @@ def main() -> None:
     assert changed == [row["grad_norm"] > 0 for row in rows], "the server's weights do not change when the learner's do"
     assert sum(changed) > arguments.steps / 2
     reports = generator.inner.sync_reports
-    assert all(report.verified and not report.unverified for report in reports)
+    if arguments.verify == "always":
+        assert all(report.verified and not report.unverified for report in reports)
     assert servers[0].restarts == (1 if arguments.steps > 7 else 0)
     transfers = sorted(report.total_s for report in reports[1:])
     found = {
@@ -190,7 +193,7 @@ def main() -> None:
         "largest log-prob difference": generator.worst,
         "pushes": len(reports),
         "sync path": reports[0].path,
-        "sync seconds, median with checksums": round(transfers[len(transfers) // 2], 3),
+        "sync seconds, median": round(transfers[len(transfers) // 2], 3),
         "restarts": servers[0].restarts,
         **generator.events,
         "reward, first and last step": [round(rows[0]["reward/mean"], 3), round(rows[-1]["reward/mean"], 3)],

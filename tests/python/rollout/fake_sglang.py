@@ -65,7 +65,7 @@ class Request:
 
 
 class FakeSGLang:
-    """One server. ``faults`` are taken in order by ``/generate`` calls, ``refuse[path]`` by calls of that path."""
+    """One server; without ``sessions``, of a release as 0.5.17, which has no ``/ready`` either. ``faults`` are taken in order by ``/generate`` calls, ``refuse[path]`` by calls of that path."""
 
     def __init__(
         self,
@@ -232,12 +232,17 @@ class FakeSGLang:
                 return planned(self) if callable(planned) else planned
         name = path.strip("/").replace("-", "_")
         action = getattr(self, f"do_{name}", None)
-        if action is None or (not self.sessions and name in {"begin_weight_update", "end_weight_update"}):
+        if action is None or (not self.sessions and name in {"begin_weight_update", "end_weight_update", "ready"}):
             return 404, {"detail": "Not Found"}
         return action(body or {})
 
     def do_ready(self, _):
         return 200, None
+
+    def do_health(self, _):
+        # The first time it is starting.
+        is_up = sum(path == "/health" for path, _ in self.calls) > 1
+        return (200 if is_up else 503), None
 
     def do_model_info(self, _):
         return 200, {"model_path": self.model_path, "weight_version": self.lie or self.label}

@@ -13,6 +13,7 @@ import torch
 from assay.errors import InvalidInputError, UnavailableError
 from assay.rollout import SamplingParams, SGLangGenerator
 from assay.rollout.sglang import SyncOptions
+from assay.rollout.sglang.client import SGLangClient
 
 FAKE = Path(__file__).with_name("fake_sglang.py")
 PROMPTS = [np.array(ids, dtype=np.uint32) for ids in ([5, 9, 3], [7], [1, 2, 3, 4], [90, 80])]
@@ -152,7 +153,11 @@ FAILURES = {
     "update lost": ("/update_weights_from_tensor", lambda server: None, "connection lost"),
     "end refused": ("/end_weight_update", (400, {"success": False, "message": "no session"}), "no session"),
     "success false": ("/update_weights_from_tensor", (200, {"success": False, "message": "shape"}), "shape"),
-    "checksum endpoint broken": ("/weights_checker", (400, {"success": False, "message": "no memory"}), "no memory"),
+    "checksum endpoint broken": (
+        "/weights_checker",
+        (400, {"success": False, "message": "no memory"}),
+        "no memory.*does without checksums",
+    ),
     "nothing to compare": ("/weights_checker", (200, {"success": True, "ranks": []}), "no checksum"),
     "resume refused": ("/continue_generation", (500, None), "HTTP 500"),
     "crash": ("/update_weights_from_tensor", lambda server: server.crash(), "connection lost"),
@@ -313,6 +318,18 @@ def test_releases_without_sessions(fake_server, fake_module):
     with SGLangGenerator(server.url) as generator:
         push(generator, 1)
         assert_true_versions(run(generator), fake_module, 12)
+    # Nor do they say whether they are ready; that they are healthy they say only after the start.
+    assert [path for path, _ in server.calls[:4]] == ["/ready", "/health", "/ready", "/health"]
+
+
+def test_a_release_that_does_not_say_whether_it_is_ready(fake_server):
+    server = fake_server(sessions=False)
+    client = SGLangClient(server.url)
+    assert [client.ready(), client.ready(), client.ready()] == [False, True, True]
+    # Asked for its health it would generate, and wait where it is paused.
+    assert [path for path, _ in server.calls[-2:]] == ["/ready", "/model_info"]
+    server.crash()
+    assert not client.ready()
 
 
 def test_a_session_that_a_dead_learner_left_is_ended(fake_server, fake_module):

@@ -112,6 +112,8 @@ class SGLangClient:
         self._request_timeout_s = request_timeout_s
         self._control_timeout_s = control_timeout_s
         self._closed = False
+        # Of a release that does not say whether it is ready.
+        self._has_started = False
         self._lock = threading.Lock()
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._busy: set[http.client.HTTPConnection] = set()
@@ -152,11 +154,27 @@ class SGLangClient:
     # -- state ---------------------------------------------------------------------------------------------------
 
     def ready(self) -> bool:
-        """Whether ``GET /ready`` answers 200. Unlike ``/health`` it generates nothing and works while paused."""
+        """Whether the server takes requests: ``GET /ready`` answers 200, which generates nothing and works while paused.
+
+        Releases up to 0.5.17 have no ``/ready``. There ``/health`` says when a start is over, which it finds out by generating a
+        token, and from then on a server that answers ``/model_info`` is ready.
+        """
         try:
             self.call("GET", "/ready", timeout_s=_READY_TIMEOUT_S)
+        except RefusedError as error:
+            return error.status == 404 and self._ready_without_saying()
+        except UnavailableError:
+            self._has_started = False
+            return False
+        return True
+
+    def _ready_without_saying(self) -> bool:
+        path = "/model_info" if self._has_started else "/health"
+        try:
+            self.call("GET", path, timeout_s=_READY_TIMEOUT_S)
         except UnavailableError:
             return False
+        self._has_started = True
         return True
 
     def weight_version(self) -> str:
