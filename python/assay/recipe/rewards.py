@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from assay.rollout import Rollout
 
 
+# Components by their places in the table ``[scorer]``; ``None`` for all of them.
+_Places = tuple[int, ...] | None
+
+
 class TokenScorer(Protocol):
     """What a stage needs of a scorer of rules; ``assay.Scorer`` and ``assay.RemoteScorer`` both have it."""
 
@@ -43,8 +47,9 @@ class StageScorer:
     """Scores completions with the rules and reward models that their rows ask for.
 
     A component is for the rows that its ``rows`` names, by the value of ``rows_field``; without ``rows`` it is for all.
-    One with ``from_step`` is part of the reward from that step of a stage on. The total of a row is the weighted sum of the components that are for it. Where every component is for every row,
-    the scores are those of the scorer of rules, bit for bit.
+    One with ``from_step`` is part of the reward from that step of a stage on. The total of a row is the weighted sum of the
+    components that are for it. Where every component is for every row, the scores are those of the scorer of rules, bit for bit.
+    A spec from a file is read once.
 
     Args:
         config: The table ``[scorer]``.
@@ -61,10 +66,13 @@ class StageScorer:
     ) -> None:
         self._config, self._make = config, make
         self._models = list(zip(config.preference, models, strict=True))
-        self._made: dict[str, TokenScorer] = {}
+        self._made: dict[_Places, TokenScorer] = {}
+        # Whether rows, or steps, differ in what is for them.
+        self._by_row = bool(config.preference) or any(
+            {"rows", "from_step"} & component.keys() for component in config.component
+        )
         components = full_spec(config).components if config.component or config.spec else ()
         self.weights = {component.name: component.weight for component in components}
-        self._rules = list(self.weights)
         self.judges = [component.name for component in components if component.kind == "reward_model"]
         self.judges += [preference.name for preference in config.preference]
         self.weights |= {preference.name: preference.weight for preference in config.preference}
@@ -85,10 +93,9 @@ class StageScorer:
             InvalidInputError: There is a row that no component is for.
             UnavailableError: A reward server does not answer.
         """
+        if not self._by_row:
+            return _score_tokens(self._rules(None), rollouts, tasks)
         config, tags = self._config, [self._tag(task) for task in tasks]
-        by_row = any({"rows", "from_step"} & component.keys() for component in config.component)
-        if not by_row and not config.preference:
-            return self._score_rules(full_spec(config), rollouts, tasks, None)
         columns = {name: np.full(len(tasks), np.nan) for name in self.weights}
         total = np.zeros(len(tasks))
         status: list[str] = [str(Status.SCORED)] * len(tasks)
@@ -96,15 +103,16 @@ class StageScorer:
         answers: list[str | None] = [None] * len(tasks)
         for tag in dict.fromkeys(tags):
             chosen = [i for i, other in enumerate(tags) if other == tag]
-            spec = _spec_for(config, tag, step)
+            places = _places_for(config, tag, step)
             models = [(own, model) for own, model in self._models if _applies(own.rows, own.from_step, tag, step)]
-            if spec is None and not models:
+            if places == () and not models:
                 raise InvalidInputError(
                     f"{tasks[chosen[0]].source}: row {tasks[chosen[0]].id} has {config.rows_field} = {tag!r}, which no "
                     f"component of the reward is for{'' if step is None else f' at step {step}'}; add one, or one without rows"
                 )
-            if spec is not None:
-                scores = self._score_rules(spec, rollouts, tasks, chosen)
+            if places != ():
+                own_rollouts, own_tasks = [rollouts[i] for i in chosen], [tasks[i] for i in chosen]
+                scores = _score_tokens(self._rules(places), own_rollouts, own_tasks)
                 for name, values in scores.components.items():
                     columns[name][chosen] = values
                 total[chosen] = scores.total
@@ -120,18 +128,20 @@ class StageScorer:
         value = task.metadata.get(self._config.rows_field)
         return value if isinstance(value, str) else ""
 
-    def _score_rules(
-        self, spec: RewardSpec, rollouts: Sequence[Rollout], tasks: Sequence[Task], chosen: Sequence[int] | None
-    ) -> Scores:
-        if chosen is not None:
-            rollouts, tasks = [rollouts[i] for i in chosen], [tasks[i] for i in chosen]
-        key = spec.to_json()
-        if key not in self._made:
-            self._made[key] = self._make(spec)
-        offsets = np.zeros(len(rollouts) + 1, dtype=np.int64)
-        np.cumsum([len(rollout.token_ids) for rollout in rollouts], out=offsets[1:])
-        flat = np.concatenate([rollout.token_ids for rollout in rollouts])
-        return self._made[key].score_tokens(flat, offsets, [task.reference for task in tasks])
+    def _rules(self, places: _Places) -> TokenScorer:
+        """The scorer of some components. Each is made once: groups come by the thousand, and a spec takes longer than a group."""
+        if places not in self._made:
+            config = self._config
+            chosen = None if places is None else [config.component[place] for place in places]
+            self._made[places] = self._make(full_spec(config) if chosen is None else _spec(config, chosen))
+        return self._made[places]
+
+
+def _score_tokens(scorer: TokenScorer, rollouts: Sequence[Rollout], tasks: Sequence[Task]) -> Scores:
+    offsets = np.zeros(len(rollouts) + 1, dtype=np.int64)
+    np.cumsum([len(rollout.token_ids) for rollout in rollouts], out=offsets[1:])
+    flat = np.concatenate([rollout.token_ids for rollout in rollouts])
+    return scorer.score_tokens(flat, offsets, [task.reference for task in tasks])
 
 
 def full_spec(config: ScorerConfig) -> RewardSpec:
@@ -155,11 +165,11 @@ def check_scorer(config: ScorerConfig) -> None:
         names.append(preference.name)
 
 
-def _spec_for(config: ScorerConfig, tag: str, step: int | None) -> RewardSpec | None:
+def _places_for(config: ScorerConfig, tag: str, step: int | None) -> _Places:
     if config.spec is not None:
-        return full_spec(config)
-    own = [table for table in config.component if _applies(table.get("rows"), table.get("from_step", 1), tag, step)]
-    return _spec(config, own) if own else None
+        return None
+    tables = enumerate(config.component)
+    return tuple(i for i, table in tables if _applies(table.get("rows"), table.get("from_step", 1), tag, step))
 
 
 def _applies(rows: Sequence[str] | None, from_step: int, tag: str, step: int | None) -> bool:
