@@ -14,14 +14,19 @@ LENGTHS = st.lists(st.integers(0, 40), max_size=40)
 
 
 def best_fit_decreasing(lengths: list[int], capacity: int) -> list[list[int]]:
+    """Into the fullest bin with room; of equally full ones, into that which got something last."""
     bins: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+    filled: list[int] = []
+    for time, index in enumerate(sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))):
         used = [sum(lengths[member] for member in members) for members in bins]
         open_bins = [place for place, sum_ in enumerate(used) if sum_ + lengths[index] <= capacity]
         if open_bins:
-            bins[max(open_bins, key=lambda place: (used[place], -place))].append(index)
+            place = max(open_bins, key=lambda place: (used[place], filled[place]))
+            bins[place].append(index)
+            filled[place] = time
         else:
             bins.append([index])
+            filled.append(time)
     return bins
 
 
