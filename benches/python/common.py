@@ -32,7 +32,7 @@ def best_of(runs: int, work: Callable[[], Result]) -> tuple[Timed, Result]:
 
 
 def latencies(calls: Sequence[Callable[[], object]], rounds: int = 1) -> list[float]:
-    """The CPU time of each call in seconds, the least of some rounds over all of them, sorted; what reading the clock takes is subtracted.
+    """The CPU time of each call in seconds, the least of some rounds over all of them, sorted, without what the clock takes.
 
     Wall time would charge the slower side for other programs: a call of milliseconds is interrupted, one of microseconds is not. In
     a single round a call of microseconds is mostly one of cold caches.

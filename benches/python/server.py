@@ -6,28 +6,29 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 from common import best_of, seconds, table
-from verify import completions, peer_rewards
+from verify import FOUR, FULL, completions, formulas_in_words, peer_rewards, plain_formulas
 
 import assay
 
-SPEC = {"accuracy": 1.0, "format": 0.5}
 BATCH = 256
 ROUNDS = 20
 SEPARATOR = "\x1e"
 
 
 @contextmanager
-def assay_server() -> Iterator[tuple[str, int]]:
+def assay_server(*options: str) -> Iterator[tuple[str, int]]:
     """`assay serve` with one scoring thread in a process of its own: its address and process id."""
-    command = [str(Path(sys.executable).parent / "assay"), "serve", "--bind", "127.0.0.1:0", "--threads", "1"]
+    command = [sys.executable, "-m", "assay.cli", "serve", "--bind", "127.0.0.1:0", "--threads", "1", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"listening on (\S+)", process.stdout.readline())
@@ -77,46 +78,67 @@ def peer_rate(texts: list[str], references: list[str], expected: list[float]) ->
     return BATCH / timed.cpu
 
 
-def run() -> list[str]:
-    """The table of this file."""
-    count = 20_480
-    texts, references, expected = completions(count)
-    local = assay.Scorer(SPEC, threads=1)
-    local.score(texts[:BATCH], references[:BATCH])
+class InTurn(NamedTuple):
+    """Seconds for all items: CPU in process, CPU of the server, and by the clock of its client, the least of the rounds."""
+
+    here: float
+    server: float
+    served: float
+
+
+def in_turn(address: str, pid: int, spec: object, texts: list[str], references: list[str], rounds: int) -> InTurn:
+    """Both sides in turn, so that they see the same machine; their results have to be the same to the last bit."""
+    count = len(texts)
     batches = [(texts[start : start + BATCH], references[start : start + BATCH]) for start in range(0, count, BATCH)]
+    local, remote = assay.Scorer(spec, threads=1), assay.connect(address, spec)
+    for scorer in (local, remote):
+        scorer.score(*batches[0])
     here = server_cpu = 0.0
     served = float("inf")
+    # Often, because another process's CPU time comes in hundredths of a second.
+    for _ in range(rounds):
+        started = time.process_time()
+        expected = [local.score(*batch).total.tobytes() for batch in batches]
+        here += (time.process_time() - started) / rounds
+        before, started = cpu_of(pid), time.perf_counter()
+        found = [remote.score(*batch).total.tobytes() for batch in batches]
+        served = min(served, time.perf_counter() - started)
+        server_cpu += (cpu_of(pid) - before) / rounds
+        assert found == expected, "the server finds something else"
+    return InTurn(here, server_cpu, served)
+
+
+def run() -> list[str]:
+    """The table of this file."""
+    texts, references, expected = completions(20_480)
+    assert assay.Scorer(FULL).score(texts, references).total.tolist() == expected
+    long = formulas_in_words(plain_formulas(), 2_048)
     with assay_server() as (address, pid):
-        remote = assay.connect(address, SPEC)
-        remote.score(texts[:BATCH], references[:BATCH])
-        # In turn, so that both see the same machine; and often, because another process's CPU time comes in hundredths of a second.
-        for _ in range(ROUNDS):
-            started = time.process_time()
-            totals = [local.score(*batch).total.tolist() for batch in batches]
-            here += (time.process_time() - started) / ROUNDS
-            assert [total for batch in totals for total in batch] == expected
-            before, started = cpu_of(pid), time.perf_counter()
-            totals = [remote.score(*batch).total.tolist() for batch in batches]
-            served = min(served, time.perf_counter() - started)
-            server_cpu += (cpu_of(pid) - before) / ROUNDS
-            assert [total for batch in totals for total in batch] == expected
+        short_times = in_turn(address, pid, FULL, texts, references, ROUNDS)
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
+        # Or the server would score these once and remember.
+        config.write("result_cache_bytes = 0\n")
+        config.flush()
+        with assay_server("--config", config.name) as (address, pid):
+            long_times = in_turn(address, pid, FOUR, *long, 3)
     peer = peer_rate(texts, references, expected)
-    ours = count / server_cpu
-    rows = [
-        ["assay.Scorer, in process, 1 thread", f"{count / here:,.0f}", seconds(here / count)],
-        [
-            "assay serve, CPU of the server process",
-            f"{ours:,.0f} ({ours / peer:,.0f}x the Python server)",
-            seconds(1 / ours),
-        ],
-        ["assay serve, wall seen by one Python client", f"{count / served:,.0f}", seconds(served / count)],
-        ["Python grpcio + math-verify, CPU", f"{peer:,.0f}", seconds(1 / peer)],
-        ["server CPU over in-process CPU", f"{server_cpu / here:.2f}x", ""],
+    rows = []
+    for name, count, times in (
+        ("60 words and a number, accuracy + format", len(texts), short_times),
+        ("600 words and a formula, those + language + repetition", len(long[0]), long_times),
+    ):
+        each = [seconds(took / count) for took in times]
+        rows.append([name, *each, f"{count / times.server:,.0f}", f"{times.server / times.here:.2f}x"])
+    ratio = len(texts) / short_times.server / peer
+    rows.append(
+        [f"the first by Python grpcio + math-verify ({ratio:,.0f}x)", "-", seconds(1 / peer), "-", f"{peer:,.0f}", "-"]
+    )
+    header = [
+        "",
+        "in process, CPU",
+        "server, CPU",
+        "client, wall",
+        "items per CPU s of the server",
+        "server over in process",
     ]
-    return [
-        table(
-            f"Reward server, {count:,} number completions in batches of {BATCH}, accuracy + format",
-            ["", "items per second", "per item"],
-            rows,
-        )
-    ]
+    return [table(f"Reward server, one scoring thread, requests of {BATCH}", header, rows)]

@@ -106,6 +106,14 @@ def compare_calls(title: str, pairs: list[tuple[str, str, bool]], peer_count: in
 
 
 FULL = {"accuracy": 1.0, "format": 0.5}
+FOUR = {
+    "component": [
+        {"kind": "accuracy"},
+        {"kind": "format", "weight": 0.5},
+        {"kind": "language", "weight": 0.5, "target": "en"},
+        {"kind": "repetition", "weight": 0.5},
+    ]
+}
 
 
 def compare_batch(title: str, spec: dict[str, float], data: tuple[list[str], list[str], list[float]]) -> str:
@@ -129,6 +137,17 @@ def compare_batch(title: str, spec: dict[str, float], data: tuple[list[str], lis
     )
 
 
+def plain_formulas() -> list[tuple[str, str, bool]]:
+    """The rows of verify.jsonl that need no options and have a verdict: gold, answer, equal."""
+    cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
+    plain = [
+        case
+        for case in cases
+        if case["expected"] in ("equal", "different") and not set(case) & {"kind", "tolerance", "units"}
+    ]
+    return [(case["gold"], case["answer"], case["expected"] == "equal") for case in plain]
+
+
 def formulas_in_words(pairs: list[tuple[str, str, bool]], count: int) -> tuple[list[str], list[str]]:
     """R1-style completions of about 600 words with formulas as answers, and their references."""
     draw = random.Random(3)
@@ -145,19 +164,11 @@ def formulas_in_words(pairs: list[tuple[str, str, bool]], count: int) -> tuple[l
 def scaling(formulas: list[tuple[str, str, bool]]) -> str:
     """Wall time of one thread over that of two, each the least of seven rounds in turn."""
     short, short_references, _ = completions(10_000)
-    full = {
-        "component": [
-            {"kind": "accuracy"},
-            {"kind": "format", "weight": 0.5},
-            {"kind": "language", "weight": 0.5, "target": "en"},
-            {"kind": "repetition", "weight": 0.5},
-        ]
-    }
     long = formulas_in_words(formulas, 4_000)
     rows = []
     for name, spec, texts, references in (
         ("60 words and a number, accuracy + format", FULL, short * 10, short_references * 10),
-        ("600 words and a formula, accuracy + format + language + repetition", full, *long),
+        ("600 words and a formula, accuracy + format + language + repetition", FOUR, *long),
     ):
         one, two = (assay.Scorer(spec, threads=threads) for threads in (1, 2))
         alone, together = [], []
@@ -207,14 +218,7 @@ def memory() -> str:
 def run() -> list[str]:
     """All tables of this file."""
     numbers = number_pairs(2_000)
-    cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
-    plain = [
-        case
-        for case in cases
-        if case["expected"] in ("equal", "different") and not set(case) & {"kind", "tolerance", "units"}
-    ]
-    formulas = [(case["gold"], case["answer"], case["expected"] == "equal") for case in plain]
-
+    formulas = plain_formulas()
     return [
         compare_calls("verify, GSM8K-style numbers, per call from Python", numbers, 500),
         compare_calls(

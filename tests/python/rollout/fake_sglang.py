@@ -65,7 +65,10 @@ class Request:
 
 
 class FakeSGLang:
-    """One server; without ``sessions``, of a release as 0.5.17, which has no ``/ready`` either. ``faults`` are taken in order by ``/generate`` calls, ``refuse[path]`` by calls of that path."""
+    """One server; without ``sessions``, of a release like 0.5.17, which has no ``/ready`` either.
+
+    ``faults`` are taken in order by ``/generate`` calls, ``refuse[path]`` by calls of that path.
+    """
 
     def __init__(
         self,

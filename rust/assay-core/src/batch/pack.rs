@@ -7,7 +7,8 @@ use crate::{Error, Result};
 /// Puts every sequence into a bin so that no bin holds more than `capacity` tokens, using few bins.
 ///
 /// Best-fit decreasing: from the longest to the shortest, each sequence goes into the fullest bin that still has room (of
-/// equally full ones, that which got something last), else into a new one. At most `11/9 * optimum + 6/9` bins (Johnson 1974; Dósa 2007), in `O(n log n)`.
+/// equally full ones, that which got something last), else into a new one. At most `11/9 * optimum + 6/9` bins (Johnson 1974;
+/// Dósa 2007), in `O(n log n)`.
 ///
 /// `lengths` are tokens (or any other cost); a length of 0 is allowed. `max_items` bounds the sequences per bin. Returns
 /// the indices of each bin, bins in order of creation, longest sequence first.

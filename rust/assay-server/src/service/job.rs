@@ -51,6 +51,7 @@ struct Progress {
     /// Items that are not done.
     undone: usize,
     stage: Stage,
+    /// Given back when the last item is done.
     room: Option<Admitted>,
 }
 
