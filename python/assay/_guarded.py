@@ -1,8 +1,8 @@
 """Programs that end with the process that started them, however that one ends.
 
 ``start`` runs a program in a session of its own, with a watcher in its process group. The watcher holds the reading end of a pipe
-whose other end only the caller has: when the caller is gone, killed or not, the pipe ends and the watcher kills the group. The
-watcher is nobody's child, because there are supervisors (Ray's workers among them) that kill the children of a process that
+whose other end only the caller has: when the caller is gone, killed or not, the pipe ends and the watcher kills the group, as it
+does with what the program left behind when that was waited for. The watcher is nobody's child, because there are supervisors (Ray's workers among them) that kill the children of a process that
 ends and leave theirs alive; the program itself takes the place of what was started, so it is its pid that signals go to.
 
 As a program, this module stands alone (standard library only): it runs before anything of assay's is importable.
@@ -54,12 +54,13 @@ def start(
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kills a program of ``start`` and all it started; harmless when they are gone."""
-    # The group's id is the leader's pid (start_new_session), and stays taken while any member lives.
+    """Kills a program of ``start`` and all it started; harmless when they are gone, or called again."""
+    # Once only: the group's id is the leader's pid (start_new_session), and another's once the last member is gone.
+    if process.stdin is None or process.stdin.closed:
+        return
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    if process.stdin is not None:
-        process.stdin.close()
+    process.stdin.close()
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -101,13 +102,17 @@ def _watch(leader: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     while True:
         ended, _, _ = select.select([0], [], [], _POLL_S)
-        if ended and not os.read(0, 1):
+        if (ended and not os.read(0, 1)) or not _exists(leader):
             os.killpg(0, signal.SIGKILL)
-        try:
-            # No other process can have this pid while its group has a member.
-            os.kill(leader, 0)
-        except ProcessLookupError:
-            os._exit(0)
+
+
+def _exists(leader: int) -> bool:
+    # No other process can have this pid while its group has a member, as it has in whoever asks.
+    try:
+        os.kill(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

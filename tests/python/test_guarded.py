@@ -82,6 +82,21 @@ def test_the_program_gets_signals_and_says_how_it_ended(tmp_path: Path):
     _guarded.end(program)
 
 
+def test_what_a_program_leaves_behind_ends_after_it():
+    program = _guarded.start(["sh", "-c", "sleep 600 & echo left"], stdout=subprocess.PIPE)
+    with program.stdout, program.stdin:
+        assert program.stdout.readline() == b"left\n"
+        assert program.wait() == 0
+        assert gone(program.pid)
+
+
+def test_a_group_is_killed_once(monkeypatch):
+    program = _guarded.start(["sleep", "600"])
+    _guarded.end(program)
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("the pid may be another's by now"))
+    _guarded.end(program)
+
+
 def test_a_program_that_is_not_there_is_an_exit_status(tmp_path: Path):
     program = _guarded.start([str(tmp_path / "nothing")], stderr=subprocess.PIPE)
     with program.stderr:

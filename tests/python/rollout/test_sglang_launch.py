@@ -12,7 +12,7 @@ import torch
 
 from assay.errors import InvalidInputError, UnavailableError
 from assay.rollout import SamplingParams, SGLangGenerator
-from assay.rollout.sglang import LaunchOptions, LocalServer
+from assay.rollout.sglang import LaunchOptions, LocalServer, launch
 
 PROMPTS = [np.array(ids, dtype=np.uint32) for ids in ([5, 9, 3], [7])]
 
@@ -116,6 +116,16 @@ def test_a_stranger_on_the_port_is_not_taken_for_the_server(options, fake_server
     with pytest.raises(UnavailableError, match="is not ready"):
         server.wait_ready(1.0)
     server.close()
+
+
+def test_closing_after_a_death_nobody_saw_leaves_nothing(options, tmp_path, monkeypatch):
+    code = "import subprocess; subprocess.Popen(['sleep', '600'])"
+    (tmp_path / "site" / "sglang" / "launch_server.py").write_text(code)
+    monkeypatch.setattr(launch, "_POLL_S", 600.0)
+    server = LocalServer(options())
+    os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+    server.close()
+    assert group_is_gone(server.pid)
 
 
 def test_a_server_that_cannot_start_says_why(options):

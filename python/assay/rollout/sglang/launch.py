@@ -190,8 +190,8 @@ class LocalServer:
             self._closing.set()
             self._failure = f"sglang at {self.url} was closed"
         self._client.close()
-        if self._process.poll() is None:
-            _guarded.kill_group(self._process)
+        # Also when the leader died by itself: the supervisor, which would have killed the rest, looks no more.
+        _guarded.kill_group(self._process)
         self._process.wait()
         atexit.unregister(self.close)
 
