@@ -133,7 +133,8 @@ class RemoteScorer:
     """Scores on reward servers. Safe to share between threads, to pickle, and to use after a fork.
 
     A batch travels in requests of up to 256 items, several at a time, and comes back in order. A request that finds no server
-    is sent to another one, and again for a while; scoring is pure, so that changes nothing.
+    is sent to another one, and again for a while; scoring is pure, so that changes nothing. A reference of 16 KiB or more, as a
+    test-suite, travels to each server once; parts of `score_stream` carry theirs.
 
     Every method raises `UnavailableError` when no server answers, `DeadlineError` when the call takes longer than
     `timeout`, `LimitError` when the server finds it too large, and `InvalidInputError` or `InvalidSpecError` when it

@@ -171,7 +171,7 @@ impl Scorer {
             Ok(Question {
                 asks: self.inner.asks(completion)?,
                 prompt: prompt.map(str::to_owned),
-                reference: reference.map(str::to_owned),
+                reference: reference.map(Into::into),
             })
         };
         let questions: assay_core::Result<Vec<Question>> =

@@ -45,6 +45,9 @@ pub struct Config {
     pub max_held_bytes: usize,
     /// Bytes of results that are kept, by content, of items that took long to score; 0 keeps none. Default 64 MiB.
     pub result_cache_bytes: usize,
+    /// Bytes of test-suites and other long references that callers may put here, an eighth of it the longest; 0 keeps none.
+    /// Default 256 MiB.
+    pub tests_cache_bytes: usize,
     /// Seconds that requests in flight get to finish when the server stops. Default 30.
     pub drain_seconds: u64,
     /// Hugging Face `tokenizer.json` files that token ids may belong to. Default none.
@@ -142,6 +145,7 @@ impl Default for Config {
             tenant_weight: BTreeMap::new(),
             max_held_bytes: 512 << 20,
             result_cache_bytes: 64 << 20,
+            tests_cache_bytes: 256 << 20,
             drain_seconds: 30,
             tokenizers: Vec::new(),
             metrics: None,

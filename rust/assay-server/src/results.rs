@@ -4,14 +4,12 @@
 //! deterministic components alone are: what a reward model or a plug-in says may change.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::kept::Kept;
 use crate::pb;
 use crate::wire::{Completion, Item};
 
@@ -19,8 +17,6 @@ use crate::wire::{Completion, Item};
 pub(crate) const WORTH: Duration = Duration::from_micros(50);
 /// Bytes of a completion that the first look takes from each end.
 const ENDS: usize = 32;
-/// What an entry takes beside the texts of its result.
-const ENTRY: usize = 200;
 
 /// The hash of everything that an item's result depends on beside the item.
 pub(crate) type SpecHash = [u8; 32];
@@ -30,22 +26,7 @@ pub(crate) struct Results {
     limit: usize,
     /// Keyed, so that a caller cannot make items that look alike at first.
     looks: RandomState,
-    count: AtomicUsize,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    bytes: usize,
-    entries: HashMap<u64, Entry>,
-    /// Each key once, in the order in which they are looked at when room is needed.
-    order: VecDeque<u64>,
-}
-
-struct Entry {
-    digest: [u8; 32],
-    result: pb::ItemResult,
-    used: bool,
+    kept: Kept<u64, ([u8; 32], pb::ItemResult)>,
 }
 
 impl Results {
@@ -53,8 +34,7 @@ impl Results {
         Self {
             limit,
             looks: RandomState::new(),
-            count: AtomicUsize::new(0),
-            state: Mutex::default(),
+            kept: Kept::new(limit),
         }
     }
 
@@ -65,29 +45,24 @@ impl Results {
 
     /// Places of items that look like ones whose results are kept.
     pub(crate) fn alike(&self, spec: &SpecHash, items: &[Item]) -> Vec<usize> {
-        if self.count.load(Ordering::Relaxed) == 0 {
+        if self.kept.is_empty() {
             return Vec::new();
         }
         let keys: Vec<u64> = items.iter().map(|item| self.look(spec, item)).collect();
-        let state = self.lock();
-        let known = |place: &usize| state.entries.contains_key(&keys[*place]);
-        (0..items.len()).filter(known).collect()
+        self.kept.known(&keys)
     }
 
     /// The result of an item with this content, under this item's id. Hashes the content in full, and not under the lock:
     /// worth it for an item that is [`Results::alike`].
     pub(crate) fn get(&self, spec: &SpecHash, item: &Item) -> Option<pb::ItemResult> {
-        let key = self.look(spec, item);
         let digest = digest(spec, item);
-        let mut state = self.lock();
-        let entry = state
-            .entries
-            .get_mut(&key)
-            .filter(|entry| entry.digest == digest)?;
-        entry.used = true;
+        let copied = |(known, result): &([u8; 32], pb::ItemResult)| {
+            (*known == digest).then(|| result.clone())
+        };
+        let result = self.kept.get(&self.look(spec, item), copied)?;
         Some(pb::ItemResult {
             id: item.id.to_string(),
-            ..entry.result.clone()
+            ..result
         })
     }
 
@@ -98,40 +73,8 @@ impl Results {
             ..result.clone()
         };
         let size = size(&result);
-        if size > self.limit / 8 {
-            return;
-        }
-        let (key, digest) = (self.look(spec, item), digest(spec, item));
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let entry = Entry {
-            digest,
-            result,
-            used: false,
-        };
-        match state.entries.insert(key, entry) {
-            Some(old) => state.bytes -= self::size(&old.result),
-            None => state.order.push_back(key),
-        }
-        state.bytes += size;
-        while state.bytes > self.limit {
-            let Some(key) = state.order.pop_front() else {
-                break;
-            };
-            if let Some(entry) = state.entries.get_mut(&key).filter(|entry| entry.used) {
-                // A second chance.
-                entry.used = false;
-                state.order.push_back(key);
-            } else if let Some(entry) = state.entries.remove(&key) {
-                state.bytes -= self::size(&entry.result);
-            }
-        }
-        self.count.store(state.entries.len(), Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // No code that can panic runs under the lock, so a poisoned state is still whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let value = (digest(spec, item), result);
+        self.kept.keep(self.look(spec, item), value, size);
     }
 
     /// Equal for items that are equal, and for few others.
@@ -168,9 +111,12 @@ fn digest(spec: &SpecHash, item: &Item) -> [u8; 32] {
     hash.update((bytes.len() as u64).to_le_bytes());
     hash.update(bytes);
     hash.update(item.reference.as_deref().unwrap_or_default());
+    // Left only where nothing was found under it.
+    hash.update(item.reference_sha256.as_bytes());
     hash.finalize().into()
 }
 
+/// What a result takes, in bytes.
 fn size(result: &pb::ItemResult) -> usize {
     use pb::item_result::Outcome;
     let reason = match &result.outcome {
@@ -180,7 +126,7 @@ fn size(result: &pb::ItemResult) -> usize {
     };
     let texts = [reason, &result.answer];
     let texts: usize = texts.into_iter().flatten().map(String::len).sum();
-    ENTRY + texts + 16 * result.components.len()
+    texts + 16 * result.components.len()
 }
 
 #[cfg(test)]
@@ -192,7 +138,7 @@ mod tests {
             id: "x".into(),
             completion: Some(Completion::Text(text.into())),
             reference: reference.map(Into::into),
-            prompt: None,
+            ..Item::default()
         }
     }
 
@@ -234,6 +180,11 @@ mod tests {
             completion: Some(Completion::TokenIds(long.clone().into_bytes().into())),
             ..kept.clone()
         };
+        let unknown = Item {
+            reference_sha256: "ab".repeat(32).into(),
+            ..item(&long, None)
+        };
+        results.keep(&spec, &unknown, &result(0.0));
         for other in [
             item(&middle, Some("7")),
             item(&long, Some("8")),
@@ -246,25 +197,18 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_within_its_bound_and_keeps_what_is_used() {
-        let results = Results::new(10 * ENTRY);
-        let spec = [0; 32];
-        let nth = |n: usize| item(&n.to_string(), Some("1"));
-        for n in 0..1000 {
-            results.keep(&spec, &nth(n), &result(n as f64));
-            assert!(results.lock().bytes <= results.limit);
-            assert!(n == 0 || results.get(&spec, &nth(0)).is_some(), "{n}");
-        }
-        assert_eq!(results.lock().entries.len(), 10);
-        assert_eq!(results.lock().order.len(), 10);
+    fn what_is_too_large_is_not_kept() {
+        let results = Results::new(4000);
+        let (spec, long) = ([0; 32], item("1", Some("1")));
         let huge = pb::ItemResult {
-            answer: Some("x".repeat(10 * ENTRY)),
+            answer: Some("x".repeat(1000)),
             ..result(1.0)
         };
-        results.keep(&spec, &nth(5000), &huge);
-        assert_eq!(results.get(&spec, &nth(5000)), None);
+        results.keep(&spec, &long, &huge);
+        assert_eq!(results.get(&spec, &long), None);
         let off = Results::new(0);
-        off.keep(&spec, &nth(1), &result(1.0));
-        assert_eq!(off.get(&spec, &nth(1)), None);
+        assert!(!off.is_on());
+        off.keep(&spec, &long, &result(1.0));
+        assert_eq!(off.get(&spec, &long), None);
     }
 }

@@ -17,6 +17,7 @@ class ErrorCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_CODE_UNAVAILABLE: _ClassVar[ErrorCode]
     ERROR_CODE_INVALID_ITEM: _ClassVar[ErrorCode]
     ERROR_CODE_DEADLINE: _ClassVar[ErrorCode]
+    ERROR_CODE_UNKNOWN_REFERENCE: _ClassVar[ErrorCode]
 ERROR_CODE_UNSPECIFIED: ErrorCode
 ERROR_CODE_UNDECIDED: ErrorCode
 ERROR_CODE_LIMIT: ErrorCode
@@ -24,6 +25,7 @@ ERROR_CODE_INVALID_REFERENCE: ErrorCode
 ERROR_CODE_UNAVAILABLE: ErrorCode
 ERROR_CODE_INVALID_ITEM: ErrorCode
 ERROR_CODE_DEADLINE: ErrorCode
+ERROR_CODE_UNKNOWN_REFERENCE: ErrorCode
 
 class ScoreRequest(_message.Message):
     __slots__ = ("request_id", "spec", "spec_sha256", "tokenizer_sha256", "items")
@@ -40,28 +42,32 @@ class ScoreRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., spec: _Optional[_Union[_spec_pb2.RewardSpec, _Mapping]] = ..., spec_sha256: _Optional[str] = ..., tokenizer_sha256: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ...) -> None: ...
 
 class Item(_message.Message):
-    __slots__ = ("id", "text", "token_ids", "reference", "prompt")
+    __slots__ = ("id", "text", "token_ids", "reference", "prompt", "reference_sha256")
     ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_SHA256_FIELD_NUMBER: _ClassVar[int]
     id: str
     text: str
     token_ids: bytes
     reference: str
     prompt: str
-    def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., token_ids: _Optional[bytes] = ..., reference: _Optional[str] = ..., prompt: _Optional[str] = ...) -> None: ...
+    reference_sha256: str
+    def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., token_ids: _Optional[bytes] = ..., reference: _Optional[str] = ..., prompt: _Optional[str] = ..., reference_sha256: _Optional[str] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("request_id", "components", "results")
+    __slots__ = ("request_id", "components", "results", "references_found")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    REFERENCES_FOUND_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     components: _containers.RepeatedScalarFieldContainer[str]
     results: _containers.RepeatedCompositeFieldContainer[ItemResult]
-    def __init__(self, request_id: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., results: _Optional[_Iterable[_Union[ItemResult, _Mapping]]] = ...) -> None: ...
+    references_found: int
+    def __init__(self, request_id: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., results: _Optional[_Iterable[_Union[ItemResult, _Mapping]]] = ..., references_found: _Optional[int] = ...) -> None: ...
 
 class ScoreStreamRequest(_message.Message):
     __slots__ = ("open", "items")
@@ -179,6 +185,18 @@ class RegisterSpecResponse(_message.Message):
     sha256: str
     def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
+class PutTestsRequest(_message.Message):
+    __slots__ = ("tests",)
+    TESTS_FIELD_NUMBER: _ClassVar[int]
+    tests: str
+    def __init__(self, tests: _Optional[str] = ...) -> None: ...
+
+class PutTestsResponse(_message.Message):
+    __slots__ = ("sha256",)
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    def __init__(self, sha256: _Optional[str] = ...) -> None: ...
+
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -206,12 +224,14 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., component_kinds: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., tokenizers: _Optional[_Iterable[_Union[TokenizerInfo, _Mapping]]] = ..., threads: _Optional[int] = ..., spec_schema_sha256: _Optional[str] = ..., sandbox: _Optional[str] = ..., reward_models: _Optional[_Iterable[str]] = ..., plugins: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_message_bytes", "max_items")
+    __slots__ = ("max_message_bytes", "max_items", "max_tests_bytes")
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TESTS_BYTES_FIELD_NUMBER: _ClassVar[int]
     max_message_bytes: int
     max_items: int
-    def __init__(self, max_message_bytes: _Optional[int] = ..., max_items: _Optional[int] = ...) -> None: ...
+    max_tests_bytes: int
+    def __init__(self, max_message_bytes: _Optional[int] = ..., max_items: _Optional[int] = ..., max_tests_bytes: _Optional[int] = ...) -> None: ...
 
 class TokenizerInfo(_message.Message):
     __slots__ = ("sha256", "name")

@@ -1,14 +1,17 @@
 //! Requests, encoded once and straight from the caller's strings; a retry sends the same bytes again.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use assay_core::score::Item;
 use prost::Message;
 use prost::bytes::Bytes;
 
+use crate::digest::{self, Digest};
 use crate::pb;
 
 /// Throughput peaks between 64 and 512 items and between 0.1 and 1 MB a request.
@@ -23,6 +26,7 @@ const TEXT: u8 = key(2);
 const TOKEN_IDS: u8 = key(3);
 const REFERENCE: u8 = key(4);
 const PROMPT: u8 = key(5);
+const REFERENCE_SHA256: u8 = key(6);
 
 const fn key(field: u8) -> u8 {
     field << 3 | 2
@@ -34,6 +38,26 @@ pub(super) struct Encoded {
     pub(super) bytes: Bytes,
     /// Which completions of the batch it carries.
     pub(super) rows: Range<usize>,
+    /// The texts that `bytes` only names, each once, and how many items name one.
+    pub(super) tests: Vec<Suite>,
+    pub(super) naming: u64,
+}
+
+impl Encoded {
+    /// The same request with every reference in it.
+    pub(super) fn whole(&self) -> Bytes {
+        // These are our own bytes; if they were not to be read, the server would say so.
+        let Ok(mut message) = pb::ScoreRequest::decode(self.bytes.clone()) else {
+            return self.bytes.clone();
+        };
+        for item in &mut message.items {
+            let name = digest::parse(&std::mem::take(&mut item.reference_sha256));
+            if let Some(suite) = self.tests.iter().find(|suite| Some(suite.digest) == name) {
+                item.reference = Some(suite.text.to_string());
+            }
+        }
+        message.encode_to_vec().into()
+    }
 }
 
 /// One completion as it stands on the wire.
@@ -58,6 +82,39 @@ struct Row<'a> {
     completion: Completion<'a>,
     reference: Option<&'a str>,
     prompt: Option<&'a str>,
+}
+
+/// A shorter reference travels with its items: giving it to the server first would take longer.
+const LONG_REFERENCE: usize = 16 << 10;
+
+/// A test-suite, or another long reference, that travels once.
+#[derive(Clone, Debug)]
+pub(super) struct Suite {
+    pub(super) digest: Digest,
+    name: String,
+    pub(super) text: Arc<str>,
+}
+
+/// The long references of a batch, by where they stand in memory: that of a group is one string, which is hashed once.
+#[derive(Default)]
+struct Long(HashMap<(usize, usize), Suite>);
+
+impl Long {
+    /// `None` for a reference that is not long. All texts live as long as this does.
+    fn suite(&mut self, text: &str) -> Option<&Suite> {
+        if text.len() < LONG_REFERENCE {
+            return None;
+        }
+        let place = (text.as_ptr() as usize, text.len());
+        Some(self.0.entry(place).or_insert_with(|| {
+            let digest = digest::of(text.as_bytes());
+            Suite {
+                digest,
+                name: digest::name(&digest),
+                text: text.into(),
+            }
+        }))
+    }
 }
 
 /// Cuts batches into requests under one spec.
@@ -153,6 +210,7 @@ impl Template {
             row.completion.len() + texts.map(|text| text.len() + 8).sum::<usize>() + 16
         };
         let mut requests = Vec::new();
+        let mut long = Long::default();
         let mut start = 0;
         while start < count {
             let mut end = start + 1;
@@ -162,12 +220,23 @@ impl Template {
                 end += 1;
             }
             let mut out = self.begin(bytes);
+            let (mut tests, mut naming): (Vec<Suite>, _) = (Vec::new(), 0);
             for row in start..end {
-                put_item(&mut out, item(row));
+                let row = item(row);
+                let suite = row.reference.and_then(|text| long.suite(text));
+                put_item(&mut out, row, suite);
+                naming += u64::from(suite.is_some());
+                if let Some(suite) = suite
+                    && !tests.iter().any(|known| known.digest == suite.digest)
+                {
+                    tests.push(suite.clone());
+                }
             }
             requests.push(Encoded {
                 bytes: out.into(),
                 rows: start..end,
+                tests,
+                naming,
             });
             start = end;
         }
@@ -175,9 +244,13 @@ impl Template {
     }
 }
 
-fn put_item(out: &mut Vec<u8>, row: Row<'_>) {
+fn put_item(out: &mut Vec<u8>, row: Row<'_>, suite: Option<&Suite>) {
     let field = |len: usize| 1 + varint_len(len) + len;
-    let texts = [(REFERENCE, row.reference), (PROMPT, row.prompt)];
+    let reference = match suite {
+        Some(suite) => (REFERENCE_SHA256, Some(suite.name.as_str())),
+        None => (REFERENCE, row.reference),
+    };
+    let texts = [reference, (PROMPT, row.prompt)];
     let texts = texts.iter().filter_map(|&(key, text)| Some((key, text?)));
     let text_fields: usize = texts.clone().map(|(_, text)| field(text.len())).sum();
     out.push(ITEMS);
@@ -272,6 +345,39 @@ mod tests {
         }
         assert_eq!(next, items.len());
         assert!(template().texts(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_long_reference_is_named_and_there_once_and_the_whole_request_has_it() {
+        let (long, other) = ("t".repeat(LONG_REFERENCE), "u".repeat(LONG_REFERENCE + 1));
+        // As in a group: the same string, and an equal one that stands elsewhere.
+        let copy = long.clone();
+        let references = [&long, &long, "4", &other, &copy].map(Some);
+        let items = references.map(|reference| Item {
+            completion: "a",
+            reference,
+            prompt: None,
+        });
+        let request = &template().texts(&items)[0];
+        let texts: Vec<&str> = request.tests.iter().map(|suite| &*suite.text).collect();
+        assert_eq!((texts, request.naming), (vec![&*long, &*other], 4));
+        assert!(request.bytes.len() < LONG_REFERENCE);
+        for (item, reference) in decoded(request).items.iter().zip(references) {
+            let text = reference.unwrap();
+            if text == "4" {
+                assert_eq!(item.reference.as_deref(), Some("4"));
+                assert!(item.reference_sha256.is_empty());
+            } else {
+                assert_eq!(item.reference, None);
+                assert_eq!(item.reference_sha256, digest::sha256(text.as_bytes()));
+            }
+        }
+        let whole = pb::ScoreRequest::decode(request.whole()).unwrap();
+        assert_eq!(whole.request_id, decoded(request).request_id);
+        for (item, reference) in whole.items.iter().zip(references) {
+            assert_eq!(item.reference.as_deref(), reference);
+            assert!(item.reference_sha256.is_empty());
+        }
     }
 
     #[test]

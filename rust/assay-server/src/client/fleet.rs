@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 use super::error::{ClientError, no_server};
+use super::given::Given;
 use super::options::{Balance, Connection};
 
 /// As on the server: the default of 64 KiB makes a sender wait for each 64 KiB of a batch.
@@ -62,6 +63,7 @@ pub(super) struct Server {
     next: AtomicUsize,
     outstanding: AtomicUsize,
     health: Mutex<Health>,
+    pub(super) given: Given,
 }
 
 /// A request that a server has not answered yet.
@@ -111,6 +113,7 @@ impl Server {
             next: AtomicUsize::new(0),
             outstanding: AtomicUsize::new(0),
             health: Mutex::default(),
+            given: Given::default(),
         })
     }
 

@@ -17,6 +17,7 @@ mod decode;
 mod encode;
 mod error;
 mod fleet;
+mod given;
 mod options;
 mod retry;
 mod stream;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use assay_core::score::{Item, Scores};
 use assay_core::spec::RewardSpec;
 use assay_core::{Error, Result as CoreResult};
+use prost::bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::client::Grpc;
@@ -74,6 +76,9 @@ impl Requests {
 
 /// Scores on reward servers under one spec. Cheap to clone; clones share the connections.
 ///
+/// A reference of 16 KiB or more, as a test-suite, is put on each server once and named from then on ([`Client::stream`] sends it
+/// with every item).
+///
 /// Nothing is contacted before the first call. With several servers, requests take turns among them. A request that meets no
 /// server is sent to another one, then again after a pause, within a budget; scoring is pure, so that is always safe.
 /// Dropping the future of a call cancels it, on the servers too.
@@ -109,7 +114,7 @@ impl Client {
         let tokenizer_sha256 = options
             .tokenizer_json
             .as_deref()
-            .map_or_else(String::new, crate::tokenizer::sha256);
+            .map_or_else(String::new, crate::digest::sha256);
         let names = spec
             .components
             .iter()
@@ -260,28 +265,37 @@ impl Shared {
         deadline: Instant,
         trace: Option<&Trace>,
     ) -> Result<pb::ScoreResponse, ClientError> {
-        let send = |server: Arc<Server>, timeout| {
-            let mut message = Request::new(request.bytes.clone());
-            message.set_timeout(timeout);
-            self.caller.sign(message.metadata_mut());
-            if let Some(trace) = trace {
-                trace.sign(message.metadata_mut());
-            }
-            async move {
-                let _unanswered = server.begin();
-                let mut grpc = Grpc::new(server.channel())
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                    .max_encoding_message_size(MAX_MESSAGE_BYTES);
-                let ready = grpc.ready().await;
-                ready.map_err(|error| Status::from_error(error.into()))?;
-                let path = PathAndQuery::from_static("/assay.v1.RewardService/Score");
-                let response = grpc
-                    .unary(message, path, AnswerCodec::<pb::ScoreResponse>::default())
-                    .await?;
-                Ok(response.into_inner())
-            }
+        let send = |server: Arc<Server>, _| async move {
+            let _unanswered = server.begin();
+            self.send(&server, request, deadline, trace).await
         };
         self.attempts(deadline, send).await
+    }
+
+    /// One call of `Score`.
+    async fn call(
+        &self,
+        server: &Server,
+        bytes: Bytes,
+        deadline: Instant,
+        trace: Option<&Trace>,
+    ) -> Result<pb::ScoreResponse, Status> {
+        let mut message = Request::new(bytes);
+        message.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        self.caller.sign(message.metadata_mut());
+        if let Some(trace) = trace {
+            trace.sign(message.metadata_mut());
+        }
+        let mut grpc = Grpc::new(server.channel())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let ready = grpc.ready().await;
+        ready.map_err(|error| Status::from_error(error.into()))?;
+        let path = PathAndQuery::from_static("/assay.v1.RewardService/Score");
+        let response = grpc
+            .unary(message, path, AnswerCodec::<pb::ScoreResponse>::default())
+            .await?;
+        Ok(response.into_inner())
     }
 
     /// Makes a call, again and elsewhere as far as the status, the budget and the deadline allow.

@@ -77,6 +77,7 @@ impl Client {
             completion: Some(Completion::Text(item.completion.to_owned())),
             reference: item.reference.map(str::to_owned),
             prompt: item.prompt.filter(|_| prompts).map(str::to_owned),
+            ..pb::Item::default()
         };
         let size = size.max(1);
         let part = |(index, part): (usize, &[Item<'_>])| {
@@ -414,6 +415,8 @@ impl Driver {
                 let request = Encoded {
                     bytes,
                     rows: 0..part.items.len(),
+                    tests: Vec::new(),
+                    naming: 0,
                 };
                 let deadline = Instant::now() + shared.timeout;
                 let response = shared.score(&request, deadline, trace.as_ref()).await?;

@@ -162,7 +162,7 @@ impl Bare {
             spec_source: Some(pb::score_request::SpecSource::Spec(spec)),
             tokenizer_sha256: match workload.tokenizer() {
                 [] => String::new(),
-                json => crate::tokenizer::sha256(json),
+                json => crate::digest::sha256(json),
             },
             ..pb::ScoreRequest::default()
         };

@@ -16,11 +16,12 @@ use super::seen::Seen;
 use super::trace::{Span, Tracer};
 
 /// The services and methods that have names in metrics; whatever else is asked for is `other`.
-const METHODS: [(&str, &str, &str); 7] = [
+const METHODS: [(&str, &str, &str); 8] = [
     ("unary", "assay.v1.RewardService", "Score"),
     ("bidi_stream", "assay.v1.RewardService", "ScoreStream"),
     ("unary", "assay.v1.RewardService", "RegisterTokenizer"),
     ("unary", "assay.v1.RewardService", "RegisterSpec"),
+    ("unary", "assay.v1.RewardService", "PutTests"),
     ("unary", "assay.v1.RewardService", "GetServerInfo"),
     ("unary", "grpc.health.v1.Health", "Check"),
     ("server_stream", "grpc.health.v1.Health", "Watch"),

@@ -246,7 +246,7 @@ impl Metrics {
         for reason in ["full", "handshake", "unread"] {
             drop(self.connections_refused.get_or_create(&OfReason { reason }));
         }
-        for cache in ["request", "result", "scorer", "spec", "tokenizer"] {
+        for cache in ["request", "result", "scorer", "spec", "tests", "tokenizer"] {
             drop(self.cache_hits.get_or_create(&OfCache { cache }));
             drop(self.cache_misses.get_or_create(&OfCache { cache }));
         }

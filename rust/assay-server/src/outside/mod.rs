@@ -16,6 +16,7 @@ use std::sync::Arc;
 use assay_core::score::{Ask, Given};
 use assay_core::spec::{ComponentKind, RewardSpec, did_you_mean};
 use assay_core::{Error, Result as CoreResult};
+use bytestring::ByteString;
 use tokio::time::Instant;
 
 use crate::ServeError;
@@ -31,7 +32,7 @@ pub struct Question {
     /// What the model was asked.
     pub prompt: Option<String>,
     /// What the dataset knows.
-    pub reference: Option<String>,
+    pub reference: Option<ByteString>,
 }
 
 /// One text that a component wants the value of, and the row of the batch it belongs to.
@@ -40,7 +41,7 @@ struct Asked {
     row: usize,
     text: String,
     prompt: Option<String>,
-    reference: Option<String>,
+    reference: Option<ByteString>,
 }
 
 /// The configured endpoints and functions. Made inside a tokio runtime or not; used inside one.

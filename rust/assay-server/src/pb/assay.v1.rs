@@ -679,6 +679,10 @@ pub struct Item {
     /// The prompt, for reward models and plug-ins; no other component looks at it.
     #[prost(string, optional, tag = "5")]
     pub prompt: ::core::option::Option<::prost::alloc::string::String>,
+    /// In place of `reference`: `PutTestsResponse.sha256` of one that was put. An item with both gets
+    /// `ERROR_CODE_INVALID_ITEM`. See `ScoreResponse.references_found`.
+    #[prost(string, tag = "6")]
+    pub reference_sha256: ::prost::alloc::string::String,
     /// What the model wrote. Required. An item without one gets `ERROR_CODE_INVALID_ITEM`.
     #[prost(oneof = "item::Completion", tags = "2, 3")]
     pub completion: ::core::option::Option<item::Completion>,
@@ -708,6 +712,10 @@ pub struct ScoreResponse {
     /// One for each item, in the order of the items.
     #[prost(message, repeated, tag = "3")]
     pub results: ::prost::alloc::vec::Vec<ItemResult>,
+    /// Items that got their reference by `reference_sha256`. A server that does not know that field scores such items as if they
+    /// had no reference, and says 0 here.
+    #[prost(uint64, tag = "4")]
+    pub references_found: u64,
 }
 /// One message of the caller of a stream.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -896,6 +904,20 @@ pub struct RegisterSpecResponse {
     #[prost(string, tag = "1")]
     pub sha256: ::prost::alloc::string::String,
 }
+/// A test-suite to keep.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutTestsRequest {
+    /// What `Item.reference` would be.
+    #[prost(string, tag = "1")]
+    pub tests: ::prost::alloc::string::String,
+}
+/// How to name the test-suite.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutTestsResponse {
+    /// Lower-case hex SHA-256 of the UTF-8 bytes of `tests`.
+    #[prost(string, tag = "1")]
+    pub sha256: ::prost::alloc::string::String,
+}
 /// Asks for GetServerInfoResponse.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetServerInfoRequest {}
@@ -940,6 +962,9 @@ pub struct Limits {
     /// Most items of one request; more is RESOURCE_EXHAUSTED.
     #[prost(uint64, tag = "2")]
     pub max_items: u64,
+    /// Longest text that `PutTests` keeps, in bytes; more is RESOURCE_EXHAUSTED. 0: none is kept.
+    #[prost(uint64, tag = "3")]
+    pub max_tests_bytes: u64,
 }
 /// A tokenizer that the server holds.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -965,11 +990,14 @@ pub enum ErrorCode {
     InvalidReference = 3,
     /// Something that the item needs is not there or broken. Status `unavailable`.
     Unavailable = 4,
-    /// The item itself is malformed: no completion, token ids whose length is not a multiple of 4, or an id that is not in
-    /// the vocabulary.
+    /// The item itself is malformed: no completion, token ids whose length is not a multiple of 4, an id that is not in the
+    /// vocabulary, a reference twice, or a hash that is none.
     InvalidItem = 5,
     /// The deadline came before the item was finished. Status `unavailable`; always retryable.
     Deadline = 6,
+    /// `reference_sha256` names what the server does not have, or no longer. Status `unavailable`; put it and send the item
+    /// again, or send it with its reference.
+    UnknownReference = 7,
 }
 impl ErrorCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -985,6 +1013,7 @@ impl ErrorCode {
             Self::Unavailable => "ERROR_CODE_UNAVAILABLE",
             Self::InvalidItem => "ERROR_CODE_INVALID_ITEM",
             Self::Deadline => "ERROR_CODE_DEADLINE",
+            Self::UnknownReference => "ERROR_CODE_UNKNOWN_REFERENCE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -997,6 +1026,7 @@ impl ErrorCode {
             "ERROR_CODE_UNAVAILABLE" => Some(Self::Unavailable),
             "ERROR_CODE_INVALID_ITEM" => Some(Self::InvalidItem),
             "ERROR_CODE_DEADLINE" => Some(Self::Deadline),
+            "ERROR_CODE_UNKNOWN_REFERENCE" => Some(Self::UnknownReference),
             _ => None,
         }
     }
@@ -1202,6 +1232,33 @@ pub mod reward_service_client {
                 .insert(GrpcMethod::new("assay.v1.RewardService", "RegisterSpec"));
             self.inner.unary(req, path, codec).await
         }
+        /// Gives the server a test-suite, or another long reference, so that items can name it by hash: it then travels once, and
+        /// not with every completion of a group in every epoch. Forgotten like a tokenizer; an item that names what is not there
+        /// gets ERROR_CODE_UNKNOWN_REFERENCE.
+        pub async fn put_tests(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PutTestsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutTestsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::wire::MessageCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/assay.v1.RewardService/PutTests",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("assay.v1.RewardService", "PutTests"));
+            self.inner.unary(req, path, codec).await
+        }
         /// What this server is and can do.
         pub async fn get_server_info(
             &mut self,
@@ -1285,6 +1342,16 @@ pub mod reward_service_server {
             request: tonic::Request<super::RegisterSpecRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RegisterSpecResponse>,
+            tonic::Status,
+        >;
+        /// Gives the server a test-suite, or another long reference, so that items can name it by hash: it then travels once, and
+        /// not with every completion of a group in every epoch. Forgotten like a tokenizer; an item that names what is not there
+        /// gets ERROR_CODE_UNKNOWN_REFERENCE.
+        async fn put_tests(
+            &self,
+            request: tonic::Request<super::PutTestsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutTestsResponse>,
             tonic::Status,
         >;
         /// What this server is and can do.
@@ -1541,6 +1608,51 @@ pub mod reward_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RegisterSpecSvc(inner);
+                        let codec = crate::wire::MessageCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/assay.v1.RewardService/PutTests" => {
+                    #[allow(non_camel_case_types)]
+                    struct PutTestsSvc<T: RewardService>(pub Arc<T>);
+                    impl<
+                        T: RewardService,
+                    > tonic::server::UnaryService<super::PutTestsRequest>
+                    for PutTestsSvc<T> {
+                        type Response = super::PutTestsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PutTestsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RewardService>::put_tests(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PutTestsSvc(inner);
                         let codec = crate::wire::MessageCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -14,18 +14,21 @@ use std::time::Instant;
 
 use assay_core::score::Scorer;
 use assay_core::spec::ComponentKind;
+use assay_core::{Error, ErrorKind};
 use prost::Message;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use crate::cache::Cache;
+use crate::digest::sha256;
 use crate::observe::{Metrics, Seen};
 use crate::outside::Outside;
 use crate::pb::reward_service_server::RewardService;
 use crate::results::Results;
-use crate::tokenizer::{Tokenizer, check_tokenizer, sha256};
-use crate::wire::{ScoreRequest, spec_from_wire, status};
-use crate::work::{Admission, Admitted, Arrival, FULL, Gate, Queue, deadline, overloaded};
+use crate::suites::Suites;
+use crate::tokenizer::{Tokenizer, check_tokenizer};
+use crate::wire::{Item, ScoreRequest, spec_from_wire, status};
+use crate::work::{Admission, Admitted, Arrival, FULL, Gate, Queue, cost, deadline, overloaded};
 use crate::{Config, ServeError, pb, tenant};
 use join::Joins;
 use ready::{MAKING, Ready, check_size};
@@ -56,6 +59,7 @@ struct Shared {
     /// What callers registered, by hash.
     registered_tokenizers: Cache<String, Arc<Vec<u8>>>,
     registered_specs: Cache<String, Arc<pb::RewardSpec>>,
+    suites: Suites,
     admission: Arc<Admission>,
     gate: Gate,
     results: Results,
@@ -115,6 +119,7 @@ impl RewardServer {
                 gate,
                 metrics,
                 results: Results::new(config.result_cache_bytes),
+                suites: Suites::new(config.tests_cache_bytes),
                 joins: Joins::default(),
                 outside: Outside::new(&config.outside())?,
                 config,
@@ -154,6 +159,24 @@ impl Shared {
             self.metrics.shed("overloaded");
             overloaded(FULL)
         })
+    }
+
+    /// Gives items the references that they name. Returns how many got one.
+    ///
+    /// # Errors
+    ///
+    /// `RESOURCE_EXHAUSTED` when they are more than the server may hold at all: a name is short, whatever it stands for.
+    fn fill(&self, items: &mut [Item]) -> Result<u64, Status> {
+        let found = self.suites.fill(items);
+        self.metrics.cache_many("tests", found.hits, found.misses);
+        let most = self.config.max_queued_tokens;
+        if found.hits > 0 && cost::of_items(items) > most {
+            let message = format!(
+                "the items and what they name are more than {most} tokens: send fewer at a time"
+            );
+            return Err(status(&Error::new(ErrorKind::TooLarge, message)));
+        }
+        Ok(found.hits)
     }
 
     fn register_tokenizer(&self, json: Vec<u8>) -> Result<String, Status> {
@@ -222,6 +245,18 @@ impl RewardService for RewardServer {
         Ok(Response::new(pb::RegisterSpecResponse { sha256 }))
     }
 
+    async fn put_tests(
+        &self,
+        request: Request<pb::PutTestsRequest>,
+    ) -> Result<Response<pb::PutTestsResponse>, Status> {
+        let call = Call::of(&request);
+        let tests = request.into_inner().tests;
+        let cost = cost::of_bytes(tests.len());
+        let work = move |shared: &Shared| shared.suites.put(tests).map_err(|error| status(&error));
+        let sha256 = self.shared.run(&call, cost, work).await?;
+        Ok(Response::new(pb::PutTestsResponse { sha256 }))
+    }
+
     async fn get_server_info(
         &self,
         _request: Request<pb::GetServerInfoRequest>,
@@ -245,6 +280,7 @@ impl RewardService for RewardServer {
             limits: Some(pb::Limits {
                 max_message_bytes: shared.config.max_message_bytes as u64,
                 max_items: shared.config.max_items as u64,
+                max_tests_bytes: shared.suites.longest() as u64,
             }),
             tokenizers: shared
                 .tokenizers

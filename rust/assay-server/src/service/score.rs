@@ -223,7 +223,8 @@ impl Shared {
         call: &Call,
         request: ScoreRequest,
     ) -> Result<pb::ScoreResponse, Status> {
-        let ScoreRequest { head, items } = request;
+        let ScoreRequest { head, mut items } = request;
+        let references_found = self.fill(&mut items)?;
         let room = self.admit(call, cost::of_items(&items))?;
         let spec = Spec::of_request(head.spec_source, head.tokenizer_sha256);
         let ready = self.ready(call, spec).await?;
@@ -233,13 +234,18 @@ impl Shared {
             request_id: head.request_id,
             components: ready.components(),
             results,
+            references_found,
         })
     }
 }
 
+/// Whether a request that is sent again may get this, too.
 fn is_looked_at(result: &pb::ItemResult) -> bool {
     match &result.outcome {
-        Some(Outcome::Error(error)) => error.code() != pb::ErrorCode::Deadline,
+        Some(Outcome::Error(error)) => {
+            use pb::ErrorCode::{Deadline, UnknownReference};
+            !matches!(error.code(), Deadline | UnknownReference)
+        }
         _ => true,
     }
 }

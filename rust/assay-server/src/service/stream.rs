@@ -198,7 +198,8 @@ impl Open {
         number: u64,
         found_out: &mut JoinSet<()>,
     ) -> Result<(), Status> {
-        let items: Vec<Item> = message.items.into_iter().map(Item::from).collect();
+        let mut items: Vec<Item> = message.items.into_iter().map(Item::from).collect();
+        self.shared.fill(&mut items)?;
         self.note(&items, number)?;
         self.call.seen.asked("", items.len());
         let own = (message.timeout_ms > 0)

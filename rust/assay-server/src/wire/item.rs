@@ -19,6 +19,8 @@ pub(crate) struct Item {
     pub(crate) completion: Option<Completion>,
     pub(crate) reference: Option<ByteString>,
     pub(crate) prompt: Option<ByteString>,
+    /// Empty, or what the reference is kept under.
+    pub(crate) reference_sha256: ByteString,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,7 @@ impl From<pb::Item> for Item {
             }),
             reference: item.reference.map(ByteString::from),
             prompt: item.prompt.map(ByteString::from),
+            reference_sha256: item.reference_sha256.into(),
         }
     }
 }
@@ -68,6 +71,7 @@ const TEXT: u32 = 2;
 const TOKEN_IDS: u32 = 3;
 const REFERENCE: u32 = 4;
 const PROMPT: u32 = 5;
+const REFERENCE_SHA256: u32 = 6;
 
 impl ScoreRequest {
     /// Reads what [`pb::ScoreRequest::decode`] reads, and refuses what it refuses.
@@ -130,7 +134,7 @@ fn item(mut message: Bytes) -> Result<Item, DecodeError> {
     let mut item = Item::default();
     while message.has_remaining() {
         let (field, wire_type) = decode_key(&mut message)?;
-        if !(ID..=PROMPT).contains(&field) {
+        if !(ID..=REFERENCE_SHA256).contains(&field) {
             skip_field(wire_type, field, &mut message, DecodeContext::default())?;
             continue;
         }
@@ -143,7 +147,8 @@ fn item(mut message: Bytes) -> Result<Item, DecodeError> {
             TEXT => item.completion = Some(Completion::Text(text(value)?)),
             TOKEN_IDS => item.completion = Some(Completion::TokenIds(value)),
             REFERENCE => item.reference = Some(text(value)?),
-            _ => item.prompt = Some(text(value)?),
+            PROMPT => item.prompt = Some(text(value)?),
+            _ => item.reference_sha256 = text(value)?,
         }
     }
     Ok(item)
@@ -179,6 +184,7 @@ mod tests {
             completion,
             reference: reference.map(str::to_owned),
             prompt: reference.map(|_| "what is \u{221a}49?".to_owned()),
+            reference_sha256: "0f".repeat(id.len()),
         };
         let spec = assay_core::spec::RewardSpec::from_json(r#"{"accuracy": 1.0, "format": 0.5}"#);
         pb::ScoreRequest {

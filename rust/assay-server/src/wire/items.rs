@@ -6,6 +6,7 @@ use assay_core::score::{
 use assay_core::{ErrorKind, Result};
 
 use super::item::{Completion, Item};
+use crate::digest;
 use crate::outside::Question;
 use crate::pb;
 use crate::pb::item_result::Outcome;
@@ -15,8 +16,12 @@ pub(crate) struct Batch<'a> {
     items: &'a [Item],
     text: Vec<(usize, &'a str)>,
     tokens: Vec<(usize, &'a [u8])>,
-    malformed: Vec<(usize, &'static str)>,
+    /// They are not scored.
+    refused: Vec<(usize, pb::ErrorCode, &'static str)>,
 }
+
+const UNKNOWN: &str =
+    "nothing is kept under reference_sha256: put it (PutTests) and send the item again";
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(items: &'a [Item]) -> Self {
@@ -24,23 +29,28 @@ impl<'a> Batch<'a> {
             items,
             text: Vec::new(),
             tokens: Vec::new(),
-            malformed: Vec::new(),
+            refused: Vec::new(),
         };
         for (position, item) in items.iter().enumerate() {
+            if let Some((code, reason)) = unnamed(item) {
+                batch.refused.push((position, code, reason));
+                continue;
+            }
             match &item.completion {
                 Some(Completion::Text(text)) => batch.text.push((position, text)),
                 Some(Completion::TokenIds(ids)) if ids.len() % 4 == 0 => {
                     batch.tokens.push((position, ids));
                 }
-                Some(Completion::TokenIds(_)) => {
-                    batch.malformed.push((
-                        position,
-                        "token_ids: the length in bytes has to be a multiple of 4",
-                    ));
-                }
-                None => batch
-                    .malformed
-                    .push((position, "the item has neither text nor token_ids")),
+                Some(Completion::TokenIds(_)) => batch.refused.push((
+                    position,
+                    pb::ErrorCode::InvalidItem,
+                    "token_ids: the length in bytes has to be a multiple of 4",
+                )),
+                None => batch.refused.push((
+                    position,
+                    pb::ErrorCode::InvalidItem,
+                    "the item has neither text nor token_ids",
+                )),
             }
         }
         batch
@@ -61,8 +71,8 @@ impl<'a> Batch<'a> {
             positions.map(|position| given[position].clone()).collect()
         };
         let mut results = vec![pb::ItemResult::default(); self.items.len()];
-        for &(position, reason) in &self.malformed {
-            results[position] = malformed(reason.to_owned());
+        for &(position, code, reason) in &self.refused {
+            results[position] = refused(code, reason.to_owned());
         }
         if !self.text.is_empty() {
             let items: Vec<Scored<'_>> = self
@@ -117,7 +127,7 @@ impl<'a> Batch<'a> {
             (Err(error), &[(position, _)]) if error.kind() == ErrorKind::InvalidInput => {
                 let message = error.to_string();
                 let reason = message.strip_prefix("completion 0: ").unwrap_or(&message);
-                results[position] = malformed(reason.to_owned());
+                results[position] = refused(pb::ErrorCode::InvalidItem, reason.to_owned());
             }
             (Err(error), _) if error.kind() == ErrorKind::InvalidInput => {
                 let (left, right) = tokens.split_at(tokens.len() / 2);
@@ -151,10 +161,10 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What the outside components of the scorer's spec have to be told about an item; nothing about a malformed one, which the
-/// scoring will name.
+/// What the outside components of the scorer's spec have to be told about an item; nothing about one that is not scored.
 pub(crate) fn question(item: &Item, scorer: &Scorer) -> Question {
-    let asks = match &item.completion {
+    let completion = item.completion.as_ref().filter(|_| unnamed(item).is_none());
+    let asks = match completion {
         Some(Completion::Text(text)) => scorer.asks(Written::Text(text)),
         Some(Completion::TokenIds(bytes)) => {
             let (chunks, _) = bytes.as_chunks::<4>();
@@ -169,14 +179,35 @@ pub(crate) fn question(item: &Item, scorer: &Scorer) -> Question {
     Question {
         asks: asks.unwrap_or_else(|_| vec![Ask::Nothing; scorer.outside().count()]),
         prompt: item.prompt.as_deref().map(str::to_owned),
-        reference: item.reference.as_deref().map(str::to_owned),
+        reference: item.reference.clone(),
     }
 }
 
-fn malformed(reason: String) -> pb::ItemResult {
+/// What is wrong with an item that still names its reference after it was looked up.
+fn unnamed(item: &Item) -> Option<(pb::ErrorCode, &'static str)> {
+    use pb::ErrorCode::{InvalidItem, UnknownReference};
+    if item.reference_sha256.is_empty() {
+        return None;
+    }
+    Some(
+        match (&item.reference, digest::parse(&item.reference_sha256)) {
+            (Some(_), _) => (
+                InvalidItem,
+                "the item has both reference and reference_sha256",
+            ),
+            (None, None) => (
+                InvalidItem,
+                "reference_sha256: it has to be 64 lower-case hex digits",
+            ),
+            (None, Some(_)) => (UnknownReference, UNKNOWN),
+        },
+    )
+}
+
+fn refused(code: pb::ErrorCode, reason: String) -> pb::ItemResult {
     let error = pb::ItemError {
-        code: pb::ErrorCode::InvalidItem as i32,
-        retryable: false,
+        code: code as i32,
+        retryable: code == pb::ErrorCode::UnknownReference,
         reason: Some(reason),
     };
     pb::ItemResult {

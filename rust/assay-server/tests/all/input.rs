@@ -111,7 +111,7 @@ async fn what_is_no_message_is_refused_whole() {
     for (what, code, message, expected) in &found {
         assert_eq!(code, expected, "{what}: {message}\n{found:?}");
     }
-    for method in ["RegisterSpec", "RegisterTokenizer"] {
+    for method in ["RegisterSpec", "RegisterTokenizer", "PutTests"] {
         let path = format!("/assay.v1.RewardService/{method}");
         let (code, message, _) = post(&channel, &path, &[], whole(framed(&[0xff; 9]))).await;
         assert_eq!(code, Code::InvalidArgument, "{message}");

@@ -152,6 +152,13 @@ impl RewardService for Lying {
         Err(Status::unimplemented(""))
     }
 
+    async fn put_tests(
+        &self,
+        _: Request<pb::PutTestsRequest>,
+    ) -> Result<Response<pb::PutTestsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn get_server_info(
         &self,
         _: Request<pb::GetServerInfoRequest>,

@@ -12,3 +12,4 @@ mod remote;
 mod security;
 mod serve;
 mod stream;
+mod suites;

@@ -71,10 +71,14 @@ async fn the_client_says_why_a_stream_has_no_scores() {
     );
 }
 
-/// A server that is older than streams: it knows `Score` and what it was asked with.
+/// A server that is older than streams and names of references: it knows `Score` and what it was asked with.
 #[derive(Clone, Default)]
 struct Old {
     parents: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+    /// Of each request, of each item.
+    references: std::sync::Arc<std::sync::Mutex<Vec<Vec<Option<String>>>>>,
+    /// Another server at its address knows `PutTests`.
+    is_half_new: bool,
 }
 
 #[tonic::async_trait]
@@ -88,6 +92,9 @@ impl pb::reward_service_server::RewardService for Old {
         let parent = request.metadata().get("traceparent");
         let parent = parent.map_or("", |parent| parent.to_str().unwrap());
         self.parents.lock().unwrap().push(parent.to_owned());
+        let items = request.into_inner().items;
+        let references = items.iter().map(|item| item.reference.clone()).collect();
+        self.references.lock().unwrap().push(references);
         let scored = |item: pb::Item| pb::ItemResult {
             id: item.id,
             outcome: Some(Outcome::Scored(pb::Scored {
@@ -99,7 +106,8 @@ impl pb::reward_service_server::RewardService for Old {
         Ok(tonic::Response::new(pb::ScoreResponse {
             request_id: String::new(),
             components: vec!["accuracy".to_owned(), "format".to_owned()],
-            results: request.into_inner().items.into_iter().map(scored).collect(),
+            results: items.into_iter().map(scored).collect(),
+            references_found: 0,
         }))
     }
 
@@ -124,6 +132,16 @@ impl pb::reward_service_server::RewardService for Old {
         Err(Status::unimplemented(""))
     }
 
+    async fn put_tests(
+        &self,
+        _: tonic::Request<pb::PutTestsRequest>,
+    ) -> Result<tonic::Response<pb::PutTestsResponse>, Status> {
+        if self.is_half_new {
+            return Ok(tonic::Response::new(pb::PutTestsResponse::default()));
+        }
+        Err(Status::unimplemented(""))
+    }
+
     async fn get_server_info(
         &self,
         _: tonic::Request<pb::GetServerInfoRequest>,
@@ -132,8 +150,11 @@ impl pb::reward_service_server::RewardService for Old {
     }
 }
 
-async fn old_server() -> (Old, std::net::SocketAddr) {
-    let old = Old::default();
+async fn old_server(is_half_new: bool) -> (Old, std::net::SocketAddr) {
+    let old = Old {
+        is_half_new,
+        ..Old::default()
+    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = pb::reward_service_server::RewardServiceServer::new(old.clone());
@@ -147,7 +168,7 @@ async fn old_server() -> (Old, std::net::SocketAddr) {
 
 #[tokio::test]
 async fn a_server_without_streams_gets_a_request_for_each_part() {
-    let (old, address) = old_server().await;
+    let (old, address) = old_server(false).await;
     let client = client(&address.to_string());
     let items = vec![Item::default(); 100];
     let mut stream = client.stream(client.parts(&items, 30), 2);
@@ -161,8 +182,29 @@ async fn a_server_without_streams_gets_a_request_for_each_part() {
 }
 
 #[tokio::test]
+async fn servers_without_names_of_references_get_every_reference() {
+    let long = "x".repeat(20_000);
+    let item = Item {
+        completion: "",
+        reference: Some(&long),
+        prompt: None,
+    };
+    for (is_half_new, sent) in [(false, 1), (true, 2)] {
+        let (old, address) = old_server(is_half_new).await;
+        let client = client(&address.to_string());
+        for times in 1..3 {
+            let scores = client.run(client.texts(&[item; 3])).await.unwrap();
+            assert_eq!(scores.total, [1.0; 3]);
+            let seen = old.references.lock().unwrap().clone();
+            assert_eq!(seen.len(), sent * times);
+            assert_eq!(*seen.last().unwrap(), vec![Some(long.clone()); 3]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn requests_carry_the_trace_of_their_caller_or_a_new_one_if_asked() {
-    let (old, address) = old_server().await;
+    let (old, address) = old_server(false).await;
     let client = client(&address.to_string());
     let item = [Item::default()];
     let run = |requests| client.run(requests);
@@ -215,12 +257,7 @@ async fn what_would_wait_too_long_is_turned_away_and_comes_again_until_there_is_
         assert_eq!(status.metadata().get("assay-error").unwrap(), "overloaded");
         assert!(status.metadata().contains_key("grpc-retry-pushback-ms"));
     }
-    let shed = || async {
-        let page = crate::common::http(metrics, "GET /metrics").await.1;
-        let line = "assay_shed_total{reason=\"wait\"} ";
-        let line = page.lines().find_map(|found| found.strip_prefix(line));
-        line.unwrap().parse::<u64>().unwrap()
-    };
+    let shed = || crate::common::metric(metrics, "assay_shed_total{reason=\"wait\"}");
     assert_eq!(shed().await, 20);
     // assay's client asks again for as long as it has time.
     let client = client(&server.address.to_string());

@@ -176,6 +176,7 @@ async fn without_a_known_token_nobody_is_served() {
         "/assay.v1.RewardService/Score",
         "/assay.v1.RewardService/ScoreStream",
         "/assay.v1.RewardService/RegisterSpec",
+        "/assay.v1.RewardService/PutTests",
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         "/no.Such/Method",
         "/grpc.health.v1.Health",

@@ -278,7 +278,8 @@ async fn server_info_tells_kinds_limits_and_threads() {
         info.limits.unwrap(),
         pb::Limits {
             max_message_bytes: 64 << 20,
-            max_items: 5
+            max_items: 5,
+            max_tests_bytes: (256 << 20) / 8 - 200,
         }
     );
     assert_eq!(info.threads, 3);

@@ -2,7 +2,10 @@
 
 import math
 import os
+import socket
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +139,60 @@ def test_a_server_runs_them_and_says_so(module: str, serving: Any, serve_command
         assert scores.components["plugin"].tolist() == [3.0, 3.0, 1.0]
         assert [str(status) for status in scores.status] == ["scored", "unavailable", "scored"]
         assert scores.total.tolist()[::2] == [4.0, 2.0]
+
+
+class Counted:
+    """Passes bytes on to a server, and counts those that it gets."""
+
+    def __init__(self, address: str) -> None:
+        self.sent = 0
+        host, port = address.split(":")
+        self._server = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = self._listener.accept()
+                server = socket.create_connection(self._server)
+                for ends in ((caller, server, True), (server, caller, False)):
+                    threading.Thread(target=self._pass, args=ends, daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:
+        with suppress(OSError), source:
+            while data := source.recv(1 << 16):
+                self.sent += len(data) if counts else 0
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_a_test_suite_travels_once_and_arrives_with_every_completion(module: str, serving: Any) -> None:
+    suites = [f"suite {index}: " + "assert f(2) == 4; " * 10_000 for index in range(3)]
+    references = [suite for suite in suites for _ in range(16)]
+    completions = [f"Q{reference}" if row % 3 else "Q" for row, reference in enumerate(references)]
+    spec = {"component": [{"kind": "plugin", "function": "told"}]}
+    expected = scorer(f"{module}:told").score(completions, references, ["Q"] * 48).total.tolist()
+    assert 0.0 in expected
+    assert 1.0 in expected
+    with serving("--plugin", f"{module}:told") as running:
+        link = Counted(running.address)
+        remote = assay.connect(link.address, spec, timeout=120)
+        texts = sum(map(len, completions))
+        for epoch, suites_sent in enumerate([3, 0, 0]):
+            before = link.sent
+            scores = remote.score(completions, references, ["Q"] * 48)
+            assert scores.total.tolist() == expected, epoch
+            sent = link.sent - before - texts
+            # Beside the completions; 16 copies of each suite would be more by far.
+            least = suites_sent * len(suites[0])
+            assert least <= sent < least + len(suites[0]), (epoch, sent)
+        del remote
+        link.close()
 
 
 def test_a_server_that_cannot_load_one_does_not_start(module: str, serve_command: list[str]) -> None:

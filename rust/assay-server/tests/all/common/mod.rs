@@ -22,10 +22,15 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start(config: Config) -> Self {
-        let config = Config {
+        Self::start_at(Config {
             bind: "127.0.0.1:0".to_owned(),
             ..config
-        };
+        })
+        .await
+    }
+
+    /// Where the configuration says.
+    pub(crate) async fn start_at(config: Config) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = oneshot::channel();
         let stopped = async {
@@ -67,7 +72,7 @@ pub(crate) fn text(completion: &str, reference: Option<&str>) -> pb::Item {
         id: String::new(),
         completion: Some(Completion::Text(completion.to_owned())),
         reference: reference.map(str::to_owned),
-        prompt: None,
+        ..pb::Item::default()
     }
 }
 
@@ -96,4 +101,15 @@ pub(crate) async fn http(address: std::net::SocketAddr, start: &str) -> (String,
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+/// One number of the metrics page.
+pub(crate) async fn metric(address: std::net::SocketAddr, series: &str) -> u64 {
+    let page = http(address, "GET /metrics").await.1;
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{series} is not in {page}"))
+        .parse()
+        .unwrap()
 }
