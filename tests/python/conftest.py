@@ -3,6 +3,11 @@
 import signal
 
 import pytest
+from hypothesis import settings
+
+# No test asserts a time: on a busy machine one example may take any.
+settings.register_profile("assay", deadline=None)
+settings.load_profile("assay")
 
 
 def pytest_configure() -> None:

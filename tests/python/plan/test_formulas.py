@@ -175,7 +175,7 @@ WORK = Workload(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(4, 8), st.sampled_from(["qwen2.5-math-7b", "qwen3-30b-a3b", "llama-3.1-8b"]))
 def test_twice_the_devices_are_never_slower_and_need_no_more_memory_each(power: int, name: str) -> None:
     shape = find_shape(name)
@@ -193,7 +193,7 @@ def test_twice_the_devices_are_never_slower_and_need_no_more_memory_each(power: 
     assert two.training.total <= one.training.total
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.05, 0.5), st.floats(1.0, 2.0), st.integers(100, 2000))
 def test_better_use_and_shorter_answers_are_never_slower(mfu: float, better: float, mean: int) -> None:
     shape, hardware = find_shape("qwen2.5-math-7b"), parse_hardware("h100:16")

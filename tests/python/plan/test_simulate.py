@@ -68,7 +68,7 @@ def test_slow_rewards_queue() -> None:
     assert queued.reward_wait_max >= queued.reward_wait_mean
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 3), st.integers(0, 2**32), st.floats(0, 40), st.integers(1, 6))
 def test_staleness_stays_within_its_bound_and_every_sample_is_trained_once(
     staleness: int, seed: int, train: float, engines: int

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 # Of everything that a busy machine may take its time for.
-PATIENCE = 240.0
+PATIENCE = 600.0
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ def run(small_recipe: Path, tmp_path: Path) -> Iterator[Run]:
     made.clean()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_one_of_each_killed_in_turn_and_the_run_completes(run: Run):
     steps = 40
     run.start(steps=steps)
@@ -96,7 +96,7 @@ def sglang_run(small_recipe: Path, tmp_path: Path) -> Iterator[Run]:
     made.clean()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_sglang_servers_are_actors_and_one_of_each_killed_in_turn_is_back(sglang_run: Run):
     run, steps = sglang_run, 30
     run.start(steps=steps)
@@ -155,7 +155,7 @@ def head(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             os.killpg(ray.pid, signal.SIGKILL)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_run_on_a_cluster_through_its_client_port(small_recipe: Path, tmp_path: Path, head):
     address, environment = head
     small_recipe.write_text(without_eval(small_recipe))
@@ -175,7 +175,7 @@ def test_a_run_on_a_cluster_through_its_client_port(small_recipe: Path, tmp_path
         run.clean()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_ctrl_c_checkpoints_and_leaves_nothing_and_the_run_is_resumed(run: Run):
     run.start(steps=30, learners=1)
     run.wait_for(2)
@@ -194,7 +194,7 @@ def test_ctrl_c_checkpoints_and_leaves_nothing_and_the_run_is_resumed(run: Run):
     run.nothing_is_left()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_driver_that_is_killed_leaves_nothing(run: Run):
     run.start(steps=ENDLESS, learners=1)
     run.wait_for(2)

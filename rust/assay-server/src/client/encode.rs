@@ -33,7 +33,7 @@ const fn key(field: u8) -> u8 {
 }
 
 /// A `ScoreRequest` as bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Encoded {
     pub(super) bytes: Bytes,
     /// Which completions of the batch it carries.

@@ -415,8 +415,7 @@ impl Driver {
                 let request = Encoded {
                     bytes,
                     rows: 0..part.items.len(),
-                    tests: Vec::new(),
-                    naming: 0,
+                    ..Encoded::default()
                 };
                 let deadline = Instant::now() + shared.timeout;
                 let response = shared.score(&request, deadline, trace.as_ref()).await?;
