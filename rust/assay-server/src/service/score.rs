@@ -26,7 +26,8 @@ use crate::pb::reward_service_server::RewardServiceServer;
 use crate::wire::{BytesCodec, RequestBytes, ScoreRequest, stream_request};
 use crate::work::{SCORE, cost, too_late};
 
-/// A longer request is read, and an answer of more items written, where it may block: that takes a quarter of a millisecond and more.
+/// A longer request is read, and an answer of more items written and what they name looked up, where it may block: that takes a quarter
+/// of a millisecond and more.
 const LONG_REQUEST: usize = 256 << 10;
 const LONG_ANSWER: usize = 4096;
 
@@ -127,7 +128,7 @@ impl StreamingService<Bytes> for Streams {
     }
 }
 
-/// Reads a message, here if it is short.
+/// Reads a message, or what its items name, here if it is short.
 async fn reading<T: Send + 'static>(
     is_short: bool,
     read: impl FnOnce() -> Result<T, Status> + Send + 'static,
@@ -224,7 +225,13 @@ impl Shared {
         request: ScoreRequest,
     ) -> Result<pb::ScoreResponse, Status> {
         let ScoreRequest { head, mut items } = request;
-        let references_found = self.fill(&mut items)?;
+        let is_short = items.len() <= LONG_ANSWER;
+        let shared = Arc::clone(self);
+        let fill = move || {
+            let found = shared.fill(&mut items)?;
+            Ok((items, found))
+        };
+        let (items, references_found) = reading(is_short, fill).await?;
         let room = self.admit(call, cost::of_items(&items))?;
         let spec = Spec::of_request(head.spec_source, head.tokenizer_sha256);
         let ready = self.ready(call, spec).await?;
